@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is so on this host now: processes and who they are, ports, disks, memory, users."""
+
+import contextlib
+import os
+import pwd
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessId:
+    """A process that cannot be confused with a later one of the same number.
+
+    `started` is in clock ticks since boot (field 22 of /proc/PID/stat), `boot` the kernel's boot id.
+    """
+
+    pid: int
+    started: int
+    boot: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"pid": self.pid, "started": self.started, "boot": self.boot}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "ProcessId":
+        return cls(int(value["pid"]), int(value["started"]), str(value["boot"]))
+
+
+@cache
+def boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return "unknown"
+
+
+def _stat_fields(pid: int) -> list[bytes] | None:
+    """The fields of /proc/PID/stat from the third on (state, ppid, ...)."""
+    try:
+        data = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return None
+    return data[data.rindex(b")") + 2 :].split()
+
+
+def identify(pid: int) -> ProcessId | None:
+    """The process that now has the number `pid`; None when there is none (a zombie counts as one)."""
+    fields = _stat_fields(pid)
+    return ProcessId(pid, int(fields[19]), boot_id()) if fields else None
+
+
+def is_running(process: ProcessId) -> bool:
+    """Whether this very process still runs; a zombie does not."""
+    fields = _stat_fields(process.pid)
+    if not fields or process.boot != boot_id():
+        return False
+    return int(fields[19]) == process.started and fields[0] not in (b"Z", b"X")
+
+
+def command_of(pid: int) -> str:
+    """A short command line for messages, `?` when it cannot be read."""
+    try:
+        data = Path(f"/proc/{pid}/cmdline").read_bytes()
+        name = Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return "?"
+    words = data.rstrip(b"\0").replace(b"\0", b" ").decode("utf-8", "replace").split()
+    return " ".join(words)[:80] if words else f"[{name}]"
+
+
+def family(pids: Iterable[int]) -> set[ProcessId]:
+    """The given processes, all their descendants, and all members of sessions they lead."""
+    roots = set(pids)
+    parent: dict[int, int] = {}
+    session: dict[int, int] = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and (fields := _stat_fields(int(entry))):
+            parent[int(entry)] = int(fields[1])
+            session[int(entry)] = int(fields[3])
+    found = {pid for pid in parent if pid in roots or session[pid] in roots}
+    grew = True
+    while grew:
+        more = {pid for pid, above in parent.items() if above in found and pid not in found}
+        found |= more
+        grew = bool(more)
+    return {process for pid in found if (process := identify(pid)) is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Somebody listening on a TCP port; `pid` is None when this user may not know."""
+
+    port: int
+    pid: int | None
+
+
+def listeners(ports: Iterable[int]) -> list[Listener]:
+    """Who listens on any of `ports`, IPv4 or IPv6."""
+    wanted = set(ports)
+    if not wanted:
+        return []
+    import psutil
+
+    found = {
+        Listener(connection.laddr.port, connection.pid)
+        for connection in psutil.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port in wanted
+    }
+    known = {listener.port for listener in found if listener.pid is not None}
+    return sorted(
+        (x for x in found if x.pid is not None or x.port not in known), key=lambda x: (x.port, x.pid or 0)
+    )
+
+
+def free_bytes(path: Path) -> int:
+    """What an unprivileged writer may still write below `path` (its nearest existing parent)."""
+    while not path.exists():
+        path = path.parent
+    status = os.statvfs(path)
+    return status.f_bavail * status.f_frsize
+
+
+def memory_available() -> int:
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
+def user_name() -> str:
+    """Who asked for this: the user behind sudo, else the effective one."""
+    if name := os.environ.get("SUDO_USER"):
+        return name
+    with contextlib.suppress(KeyError):
+        return pwd.getpwuid(os.geteuid()).pw_name
+    return str(os.geteuid())
+
+
+def host_name() -> str:
+    return socket.gethostname()

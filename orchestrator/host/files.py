@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that survive a crash: replaced atomically, appended durably, locked by the kernel."""
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+_FALLOC_FL_KEEP_SIZE = 1
+
+
+def fsync_directory(path: Path) -> None:
+    """Make the names in `path` durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_directory(path: Path, mode: int = 0o755) -> None:
+    """`path` and its parents, durable. An existing one is left as it is."""
+    if path.is_dir():
+        return
+    make_directory(path.parent)
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(mode)
+        fsync_directory(path.parent)
+
+
+def replace_file(path: Path, data: bytes, *, mode: int = 0o644, durable: bool = True) -> None:
+    """Give `path` the content `data` at once: a reader, or a crash, sees the old one or the new one.
+
+    Without `durable` a power cut may bring the old content back.
+    """
+    temporary = path.with_name(f".{path.name}.new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
+    try:
+        write_all(descriptor, data)
+        if durable:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    temporary.replace(path)
+    if durable:
+        fsync_directory(path.parent)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def read_json(path: Path) -> Any:
+    """The document in `path`, or None when there is none (also when a power cut left it empty or torn)."""
+    try:
+        return json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+class DurableLog:
+    """An append-only file of lines; `append` returns once the line is on the disk.
+
+    Room for `reserve` bytes is taken from the file system at opening, where it can do so, so that a
+    disk that fills up later does not cost the record of what happens then.
+    """
+
+    def __init__(self, path: Path, *, reserve: int = 0, mode: int = 0o644) -> None:
+        self.path = path
+        existed = path.exists()
+        self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, mode)
+        size = os.fstat(self._descriptor).st_size
+        # A crash may have torn the last line: what follows must not be glued to it.
+        self._torn = size > 0 and os.pread(self._descriptor, 1, size - 1) != b"\n"
+        if reserve:
+            _reserve(self._descriptor, size, reserve)
+        if not existed:
+            os.fsync(self._descriptor)
+            fsync_directory(path.parent)
+
+    def append(self, line: str) -> None:
+        """Write `line` and a newline, and wait for the disk. Raises OSError, with nothing half-written."""
+        data = line.encode() + b"\n"
+        if self._torn:
+            data = b"\n" + data
+        size = os.fstat(self._descriptor).st_size
+        try:
+            write_all(self._descriptor, data)
+            os.fsync(self._descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, size)
+            raise
+        self._torn = False
+
+    def close(self) -> None:
+        """Give back what was reserved and not used."""
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size)
+        os.close(self._descriptor)
+
+
+def _reserve(descriptor: int, offset: int, length: int) -> None:
+    """Allocate blocks beyond the end without changing the size; quietly not where that is unsupported.
+
+    Raises OSError (ENOSPC, EDQUOT) when there is no room.
+    """
+    fallocate = ctypes.CDLL(None, use_errno=True).fallocate
+    fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+    if fallocate(descriptor, _FALLOC_FL_KEEP_SIZE, offset, length) == 0:
+        return
+    number = ctypes.get_errno()
+    if number in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+        raise OSError(number, os.strerror(number))
+
+
+class FileLock:
+    """A kernel lock that dies with its holder. The file holds what the holder says of itself."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = -1
+
+    def try_acquire(self) -> bool:
+        """False when another process holds it."""
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        self._descriptor = descriptor
+        return True
+
+    def describe(self, holder: dict[str, Any]) -> None:
+        """Say who holds it. Not durable: after a power cut nobody does."""
+        data = json.dumps(holder).encode() + b"\n"
+        os.pwrite(self._descriptor, data, 0)
+        os.ftruncate(self._descriptor, len(data))
+
+    def release(self) -> None:
+        if self._descriptor >= 0:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, 0)
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def lock_is_held(path: Path) -> bool:
+    """Whether some process holds the lock at `path`; creates nothing and takes nothing."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def read_new_bytes(path: Path, offset: int, most: int) -> bytes:
+    """At most `most` bytes of `path` from `offset`; empty when there is nothing or no file."""
+    try:
+        with path.open("rb", buffering=0) as stream:
+            stream.seek(offset)
+            return stream.read(most) or b""
+    except FileNotFoundError:
+        return b""
+
+
+def last_lines(path: Path, count: int, most: int = 64 * 1024) -> list[str]:
+    """The last `count` lines of a text file that may be large, binary, or absent."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, stream.tell() - most))
+            data = stream.read()
+    except OSError:
+        return []
+    return data.decode("utf-8", "replace").splitlines()[-count:]
+
+
+def fill_standard_streams() -> None:
+    """A program started with 0, 1 or 2 closed would hand those numbers to its own files: fill them first."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)

@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The only module that starts processes.
+
+`run` is for external commands whose output is read (through sh). `spawn_daemon` starts a service that
+outlives us. `Shim` runs steps, which must neither be harmed by our death nor lost to us (see shim.py).
+"""
+
+import contextlib
+import grp
+import json
+import os
+import pwd
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from orchestrator.host import shim
+from orchestrator.host.facts import ProcessId, boot_id, identify
+
+# What commands and steps get instead of the caller's environment: no locale, no TERM, no surprises.
+STANDARD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+COMMAND_NOT_FOUND = 127
+TIMED_OUT = 124
+
+
+def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """PATH, C.UTF-8, HOME, the proxies and time zone of the caller, no bytecode, and `extra`."""
+    kept = ("HOME", "TZ", "http_proxy", "https_proxy", "no_proxy")
+    environment = {name: os.environ[name] for name in kept if name in os.environ}
+    environment |= {
+        "PATH": STANDARD_PATH,
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    return environment | dict(extra or {})
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """How a command ended. 127: it could not be started; 124: it was killed after `timeout`."""
+
+    argv: tuple[str, ...]
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def ok(self) -> bool:
+        return self.exit_code == 0
+
+    def last_words(self) -> str:
+        """The last line it wrote, for a message; its exit status when it wrote none."""
+        lines = [line.strip() for line in (self.stdout + "\n" + self.stderr).splitlines() if line.strip()]
+        return lines[-1][:300] if lines else f"exit status {self.exit_code}"
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    timeout: float = 30.0,
+    env: Mapping[str, str] | None = None,
+    log: Path | None = None,
+) -> Completed:
+    """Run a command to its end and read its output. Never raises for what the command does.
+
+    The end is that of the command itself: daemons it leaves behind are not waited for, though they keep
+    its output open. With `log` the output is appended to that file instead of read: the way to run what
+    starts a daemon, which may write to it as long as it lives. Raises OSError when `log` cannot be opened.
+    """
+    import sh
+
+    program = find_program(argv[0])
+    if program is None:
+        return Completed(tuple(argv), COMMAND_NOT_FOUND, "", f"{argv[0]}: command not found")
+    # Files, not pipes: a pipe ends with the last process that holds it, and kills a writer when we go.
+    with contextlib.ExitStack() as stack:
+        null = stack.enter_context(open(os.devnull, "rb"))
+        out = stack.enter_context(log.open("ab", buffering=0) if log else _memory_file())
+        err = out if log else stack.enter_context(_memory_file())
+        try:
+            command = sh.Command(program)(
+                *argv[1:],
+                _env=clean_environment(env),
+                _cwd="/",
+                _in=null,
+                _out=out,
+                _err=err,
+                _tty_out=False,
+                _new_session=True,
+                _bg=True,
+                _bg_exc=False,
+                _ok_code=list(range(256)),
+                _return_cmd=True,
+            )
+        except OSError as error:  # not executable, bad interpreter
+            return Completed(tuple(argv), COMMAND_NOT_FOUND, "", f"{argv[0]}: {error.strerror}")
+        except sh.ForkException as error:
+            return Completed(tuple(argv), COMMAND_NOT_FOUND, "", f"{argv[0]}: {_fork_error(error)}")
+        # sh's own _timeout polls every 100 ms; a timer costs nothing.
+        expired = threading.Event()
+        timer = threading.Timer(timeout, _expire, (command.process.pid, expired))
+        timer.daemon = True
+        timer.start()
+        try:
+            with contextlib.suppress(sh.SignalException):
+                command.wait()
+        finally:
+            timer.cancel()
+        code = int(command.exit_code)
+        stdout, stderr = ("", "") if log else (_text(out), _text(err))
+    if expired.is_set():
+        return Completed(tuple(argv), TIMED_OUT, stdout, f"{stderr}no end within {timeout:g} s")
+    return Completed(tuple(argv), code, stdout, stderr)
+
+
+def _memory_file() -> IO[bytes]:
+    return open(os.memfd_create("output"), "w+b", buffering=0)
+
+
+def _fork_error(error: Exception) -> str:
+    """The reason in the traceback text that sh hands up from its child."""
+    last = str(error).strip().splitlines()[-1]
+    return last.partition("] ")[2].partition(": ")[0] or last.strip()
+
+
+def _text(stream: IO[bytes]) -> str:
+    """What was written to `stream` so far."""
+    stream.seek(0)
+    return stream.read().decode("utf-8", "replace")
+
+
+def _expire(pid: int, expired: threading.Event) -> None:
+    expired.set()
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def find_program(name: str, path: str = STANDARD_PATH) -> str | None:
+    """The executable file that `name` means, or None."""
+    return shutil.which(name, path=path)
+
+
+def demotion(user: str | None, group: str | None) -> dict[str, Any]:
+    """What Popen needs to become `user`; empty when we already are, or need not be.
+
+    Raises LookupError when there is no such user or group.
+    """
+    if user is None:
+        return {}
+    entry = pwd.getpwnam(user)
+    gid = grp.getgrnam(group).gr_gid if group else entry.pw_gid
+    if os.geteuid() == entry.pw_uid:
+        return {}
+    return {"user": entry.pw_uid, "group": gid, "extra_groups": os.getgrouplist(user, gid)}
+
+
+def spawn_daemon(
+    argv: Sequence[str],
+    *,
+    log: Path,
+    env: Mapping[str, str],
+    cwd: Path,
+    user: str | None = None,
+    group: str | None = None,
+) -> ProcessId:
+    """Start a long-running process in a session of its own, output appended to `log`.
+
+    Raises OSError when it cannot be started, LookupError for an unknown user.
+    """
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+    try:
+        daemon = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
+            env=dict(env),
+            cwd=cwd,
+            umask=0o022,
+            start_new_session=True,
+            **demotion(user, group),
+        )
+    finally:
+        os.close(descriptor)
+    identity = identify(daemon.pid)
+    # It is ours to reap until we go: a thread does, so that its end is seen as an end, not as a zombie.
+    threading.Thread(target=daemon.wait, daemon=True, name=f"reap-{daemon.pid}").start()
+    return identity or ProcessId(daemon.pid, 0, boot_id())
+
+
+def signal_group(process: ProcessId, number: signal.Signals) -> None:
+    """Signal the process group that `process` leads, if it still is that process."""
+    current = identify(process.pid)
+    if current is not None and current.started == process.started:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, number)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a command under the shim ended: `exit` or `signal`, after `seconds`.
+
+    Both None: nobody saw its end. `left`: pids of processes it left behind. `error`: it did not start.
+    """
+
+    exit: int | None = None
+    signal: int | None = None
+    seconds: float = 0.0
+    left: tuple[int, ...] = ()
+    error: str = ""
+
+    @property
+    def known(self) -> bool:
+        return self.exit is not None or self.signal is not None or bool(self.error)
+
+
+class Shim:
+    """One shim process. `start`, then `poll` until it gives the ending."""
+
+    def __init__(self, lock: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", shim.__file__, str(lock)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env=clean_environment(),
+            start_new_session=True,
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._stdin, self._stdout = self._process.stdin.fileno(), self._process.stdout.fileno()
+        self._unread = b""
+        self._await()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def start(
+        self, argv: Sequence[str], *, env: Mapping[str, str], log: Path, record: Path
+    ) -> ProcessId | Ending:
+        """Start a command; its identity, or an Ending with `error` when it could not be started."""
+        request = {
+            "argv": list(argv),
+            "env": dict(env),
+            "log": str(log),
+            "record": str(record),
+            "cwd": "/",
+            "umask": 0o022,
+        }
+        try:
+            os.write(self._stdin, json.dumps(request).encode() + b"\n")
+            reply = self._await()
+        except OSError as error:
+            return Ending(error=f"the step shim is gone ({error})")
+        if "error" in reply:
+            return Ending(error=str(reply["error"]))
+        return ProcessId(reply["pid"], reply["started"], boot_id())
+
+    def poll(self, timeout: float) -> Ending | None:
+        """The ending, or None when the command still runs after `timeout` seconds."""
+        try:
+            reply = self._receive(timeout)
+        except OSError:
+            return Ending()
+        if reply is None:
+            return None
+        if "error" in reply:
+            return Ending(error=str(reply["error"]))
+        return _ending(reply)
+
+    def close(self) -> None:
+        """Let it go; it leaves at once when nothing runs."""
+        for stream in (self._process.stdin, self._process.stdout):
+            assert stream is not None
+            with contextlib.suppress(OSError):
+                stream.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(1)
+
+    def _await(self) -> dict[str, Any]:
+        while (reply := self._receive(3600)) is None:
+            pass
+        return reply
+
+    def _receive(self, timeout: float) -> dict[str, Any] | None:
+        """The next reply, or None after `timeout`. Raises BrokenPipeError when the shim is dead."""
+        if b"\n" not in self._unread:
+            if not select.select([self._stdout], [], [], timeout)[0]:
+                return None
+            data = os.read(self._stdout, 65536)
+            if not data:
+                raise BrokenPipeError("the step shim has ended")
+            self._unread += data
+            if b"\n" not in self._unread:
+                return None
+        line, _, self._unread = self._unread.partition(b"\n")
+        reply: dict[str, Any] = json.loads(line)
+        return reply
+
+
+def _ending(record: Mapping[str, Any]) -> Ending:
+    return Ending(
+        record.get("exit"),
+        record.get("signal"),
+        float(record.get("seconds", 0.0)),
+        tuple(record.get("left", ())),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a shim left of a command: who it was (None: it was never started) and how it ended."""
+
+    pid: int | None
+    started: int | None
+    ending: Ending
+
+
+def read_record(path: Path) -> Record:
+    """The record file of a command; empty when there is none or a power cut took it."""
+    try:
+        content = json.loads(path.read_bytes() or b"{}")
+    except (OSError, ValueError):
+        content = {}
+    return Record(content.get("pid"), content.get("started"), _ending(content))

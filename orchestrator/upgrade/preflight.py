@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Facts of the host that refuse an upgrade before anything is stopped. All of them at once."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.config.model import Config
+from orchestrator.config.quantities import show_size
+from orchestrator.errors import NotPermitted, Problem
+from orchestrator.host import facts, files
+from orchestrator.upgrade.history import FILE_NAME
+from orchestrator.upgrade.plan import Plan
+from orchestrator.upgrade.runs import prepare_state_directory
+from orchestrator.upgrade.versions import compare_versions
+
+if TYPE_CHECKING:
+    from orchestrator.services.controlled import ControlledService
+
+
+def refusals(plan: Plan, config: Config, services: "Mapping[str, ControlledService]") -> list[Problem]:
+    """Why this host must not be upgraded now; empty when it may."""
+    return [*newer_data(plan), *disk_needs(plan), *unwritable(config), *foreign_listeners(services)]
+
+
+def newer_data(plan: Plan) -> Iterable[Problem]:
+    """Data that a newer version has upgraded must not be touched by this one."""
+    if plan.from_version and plan.to_version and compare_versions(plan.from_version, plan.to_version) > 0:
+        yield Problem(
+            "version",
+            f"the data was last upgraded by {plan.from_version}, this is {plan.to_version}",
+            "install the newer version again, or restore a backup made with this one",
+        )
+
+
+def disk_needs(plan: Plan) -> Iterable[Problem]:
+    for planned in plan.due:
+        for need in planned.step.header.min_disk:
+            free = facts.free_bytes(Path(need.path))
+            if free < need.size:
+                yield Problem(
+                    planned.step.id,
+                    f"needs {show_size(need.size)} free at {need.path}, there are {show_size(free)}",
+                )
+
+
+def unwritable(config: Config) -> Iterable[Problem]:
+    """What cannot be recorded must not be begun. The file system decides, not the mode bits (root ignores those)."""
+    history = config.state_dir / FILE_NAME
+    if history.exists():
+        try:
+            os.close(os.open(history, os.O_WRONLY | os.O_APPEND))
+        except OSError as error:
+            yield Problem(str(history), f"cannot be written: {error.strerror}")
+
+
+def foreign_listeners(services: "Mapping[str, ControlledService]") -> Iterable[Problem]:
+    for name, service in services.items():
+        for sentence in service.foreign_listeners():
+            yield Problem(f"service {name}", sentence, "stop that process, or correct `ports:`")
+
+
+def make_state_directory(config: Config) -> None:
+    """Raises NotPermitted when this user cannot keep state."""
+    try:
+        prepare_state_directory(config.state_dir)
+        files.make_directory(config.log_dir)
+    except OSError as error:
+        raise NotPermitted(
+            f"the state directory cannot be used: {error.filename or config.state_dir}: {error.strerror}",
+            hint="run it as root, or set state_dir and log_dir in the configuration",
+        ) from None
+    if not os.access(config.state_dir, os.W_OK):
+        raise NotPermitted(f"{config.state_dir} is not writable for this user", hint="run it as root")

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run has done, is doing and owes: a fold over its journal. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from orchestrator.upgrade.journal import Event, EventName
+
+
+class StepStatus(StrEnum):
+    """How an attempt at a step ended."""
+
+    DONE = "done"
+    NOT_APPLICABLE = "not-applicable"
+    FAILED = "failed"
+    LATER = "later"  # exit status 75: try again later
+    TIMED_OUT = "timed-out"
+    STOPPED = "stopped"  # TERM or KILL on the operator's request
+    UNKNOWN = "unknown"  # nobody saw its end (power cut)
+
+    @property
+    def good(self) -> bool:
+        return self in (StepStatus.DONE, StepStatus.NOT_APPLICABLE)
+
+
+class Outcome(StrEnum):
+    """How a run ended. Only an unended run is continued."""
+
+    DONE = "done"
+    DONE_WITH_FAILURES = "done-with-failures"  # steps with `on-failure: continue` failed
+    REFUSED = "refused"  # a check or the backup refused before anything was stopped
+    ABANDONED = "abandoned"  # --restart began anew
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A service as it was before the run touched anything."""
+
+    up: bool
+    enabled: bool
+    detail: str = ""
+
+    @property
+    def stays_down(self) -> bool:
+        return not self.up and not self.enabled
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """Something to undo: a `stopped` or `held` service, `maintenance` mode."""
+
+    kind: str
+    service: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"{self.kind}:{self.service}" if self.service else self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One start of a step; `status` is None while it runs or when nobody recorded its end."""
+
+    step: str
+    number: int
+    time: str
+    sha256: str = ""
+    status: StepStatus | None = None
+    seconds: float = 0.0
+    message: str = ""
+
+
+@dataclass(slots=True)
+class RunState:
+    """The fold. `attempts` holds every attempt at a step in order; the last one counts."""
+
+    run: str = ""
+    started: str = ""
+    from_version: str | None = None
+    to_version: str | None = None
+    user: str = ""
+    found: dict[str, Found] = field(default_factory=dict)
+    phase: str | None = None
+    attempts: dict[str, list[Attempt]] = field(default_factory=dict)
+    recorded: set[str] = field(default_factory=set)
+    skipped: dict[str, str] = field(default_factory=dict)
+    debts: dict[str, Debt] = field(default_factory=dict)
+    answers: dict[str, bool] = field(default_factory=dict)
+    stop_reason: str = ""
+    outcome: Outcome | None = None
+    exit_code: int | None = None
+    ended: str = ""
+    service_seconds: dict[str, dict[str, float]] = field(default_factory=dict)
+    downtime: float = 0.0
+    continued: int = 0
+
+    @property
+    def unfinished(self) -> bool:
+        return bool(self.run) and self.outcome is None
+
+    def last_attempt(self, step: str) -> Attempt | None:
+        return self.attempts[step][-1] if self.attempts.get(step) else None
+
+    @property
+    def in_flight(self) -> Attempt | None:
+        """The attempt that was started and whose end is not in the journal."""
+        for attempts in self.attempts.values():
+            if attempts[-1].status is None:
+                return attempts[-1]
+        return None
+
+    def finished(self, step: str) -> bool:
+        last = self.last_attempt(step)
+        return last is not None and last.status is not None and last.status.good
+
+    @property
+    def failures(self) -> list[Attempt]:
+        return [a[-1] for a in self.attempts.values() if a[-1].status and not a[-1].status.good]
+
+
+def fold(events: Iterable[Event]) -> RunState:
+    state = RunState()
+    for event in events:
+        _HANDLERS.get(event.name, _ignore)(state, event)
+    return state
+
+
+def _ignore(state: RunState, event: Event) -> None:
+    """Events that change nothing a later run needs."""
+
+
+def _run_started(state: RunState, event: Event) -> None:
+    state.run, state.started, state.user = event["run"], event.time, event.get("user", "")
+    state.from_version, state.to_version = event.get("from_version"), event.get("to_version")
+
+
+def _continued(state: RunState, event: Event) -> None:
+    state.continued += 1
+    state.stop_reason = ""
+    state.to_version = event.get("to_version", state.to_version)
+
+
+def _found(state: RunState, event: Event) -> None:
+    for name, fact in event["services"].items():
+        state.found.setdefault(name, Found(fact["up"], fact["enabled"], fact.get("detail", "")))
+
+
+def _answered(state: RunState, event: Event) -> None:
+    state.answers[event["question"]] = event["answer"]
+
+
+def _debt(state: RunState, event: Event) -> None:
+    debt = Debt(event["kind"], event.get("service", ""))
+    state.debts[debt.id] = debt
+
+
+def _debt_paid(state: RunState, event: Event) -> None:
+    state.debts.pop(Debt(event["kind"], event.get("service", "")).id, None)
+
+
+def _phase(state: RunState, event: Event) -> None:
+    state.phase = event["phase"]
+
+
+def _step_started(state: RunState, event: Event) -> None:
+    attempt = Attempt(event["step"], event["attempt"], event.time, event.get("sha256", ""))
+    state.attempts.setdefault(event["step"], []).append(attempt)
+
+
+def _step_ended(state: RunState, event: Event) -> None:
+    attempts = state.attempts.get(event["step"])
+    if not attempts:
+        return
+    last = attempts[-1]
+    attempts[-1] = Attempt(
+        last.step,
+        last.number,
+        last.time,
+        last.sha256,
+        StepStatus(event["status"]),
+        event.get("seconds", 0.0),
+        event.get("message", ""),
+    )
+
+
+def _step_skipped(state: RunState, event: Event) -> None:
+    state.skipped[event["step"]] = event.get("reason", "")
+
+
+def _recorded(state: RunState, event: Event) -> None:
+    state.recorded.add(event["step"])
+
+
+def _service_timed(state: RunState, event: Event) -> None:
+    kind = "stop" if event.name is EventName.SERVICE_DOWN else "start"
+    state.service_seconds.setdefault(event["service"], {})[kind] = event.get("seconds", 0.0)
+
+
+def _stopped(state: RunState, event: Event) -> None:
+    state.stop_reason = event.get("reason", "")
+    state.exit_code = event.get("exit_code")
+
+
+def _ended(state: RunState, event: Event) -> None:
+    state.outcome = Outcome(event["outcome"])
+    state.exit_code = event.get("exit_code", 0)
+    state.ended = event.time
+    state.downtime = event.get("downtime", 0.0)
+
+
+_HANDLERS = {
+    EventName.RUN_STARTED: _run_started,
+    EventName.RUN_CONTINUED: _continued,
+    EventName.SERVICES_FOUND: _found,
+    EventName.ANSWERED: _answered,
+    EventName.DEBT: _debt,
+    EventName.DEBT_PAID: _debt_paid,
+    EventName.PHASE_ENTERED: _phase,
+    EventName.STEP_STARTED: _step_started,
+    EventName.STEP_ENDED: _step_ended,
+    EventName.STEP_SKIPPED: _step_skipped,
+    EventName.HISTORY_RECORDED: _recorded,
+    EventName.SERVICE_DOWN: _service_timed,
+    EventName.SERVICE_READY: _service_timed,
+    EventName.RUN_STOPPED: _stopped,
+    EventName.RUN_ENDED: _ended,
+}
+
+
+def found_to_json(found: Mapping[str, Found]) -> dict[str, Any]:
+    return {name: {"up": f.up, "enabled": f.enabled, "detail": f.detail} for name, f in found.items()}
