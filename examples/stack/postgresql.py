@@ -13,19 +13,16 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from failure import Failed
 
 PROGRAMS = ("postgres", "initdb", "pg_ctl", "psql", "pg_dump", "pg_restore")
 # The last CPython for which the wheel exists: its programs do not care which interpreter fetched them.
 WHEEL, WHEEL_PYTHON = "pgserver==0.1.4", "3.12"
 # PostgreSQL refuses to run as root.
 UNPRIVILEGED = "nobody"
-
-
-class Unavailable(Exception):
-    """There is no PostgreSQL that the demo could use."""
 
 
 def service_user() -> str | None:
@@ -44,7 +41,9 @@ def as_service_user() -> dict[str, Any]:
 def runs(program: Path, *arguments: str) -> bool:
     """Whether the services' user can run `program`."""
     try:
-        done = subprocess.run([program, *arguments], capture_output=True, cwd="/", check=False, **as_service_user())
+        done = subprocess.run(
+            [program, *arguments], capture_output=True, cwd="/", check=False, **as_service_user()
+        )
     except OSError:
         return False
     return done.returncode == 0
@@ -69,7 +68,7 @@ def _complete(directory: Path) -> bool:
 
 
 def find_binaries(keep: Path) -> Path:
-    """The directory of the PostgreSQL to use; `keep` is where a copy or a download goes. Raises Unavailable."""
+    """The directory of the PostgreSQL to use; `keep` is where a copy or a download goes. Raises Failed."""
     candidates = (system_binaries, lambda: _complete_copy(keep), _wheel_binaries)
     for candidate in candidates:
         directory = candidate()
@@ -115,27 +114,28 @@ def _download(keep: Path) -> Path:
     wheels = list(keep.glob("pgserver-*.whl"))
     if done.returncode != 0 or not wheels:
         reason = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
-        raise Unavailable(
+        raise Failed(
             f"there is no PostgreSQL on this machine, and the wheel {WHEEL} cannot be had ({reason}).\n"
             "Install the distribution's PostgreSQL server package, then run the demo again."
         )
     with zipfile.ZipFile(wheels[0]) as archive:
-        _unpack(archive, keep, archive.infolist())
+        _unpack(archive, keep)
     wheels[0].unlink()
     return _require(keep / "pgserver" / "pginstall" / "bin")
 
 
-def _unpack(archive: zipfile.ZipFile, target: Path, members: Iterable[zipfile.ZipInfo]) -> None:
-    """Extract with the permissions that the archive records; zipfile alone drops them."""
-    for member in members:
-        path = Path(archive.extract(member, target))
-        if mode := member.external_attr >> 16 & 0o777:
-            path.chmod(mode)
+def _unpack(archive: zipfile.ZipFile, target: Path) -> None:
+    """Extract the programs with the permissions that the archive records; zipfile alone drops them."""
+    for member in archive.infolist():
+        if member.filename.startswith(("pgserver/pginstall/", "pgserver.libs/")):
+            path = Path(archive.extract(member, target))
+            if mode := member.external_attr >> 16 & 0o777:
+                path.chmod(mode)
 
 
 def _require(directory: Path) -> Path:
     if not runs(directory / "postgres", "--version"):
-        raise Unavailable(f"{directory}/postgres cannot be run by {service_user() or 'this user'}")
+        raise Failed(f"{directory}/postgres cannot be run by {service_user() or 'this user'}")
     return directory
 
 

@@ -5,7 +5,7 @@ import contextlib
 import os
 import pwd
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -78,10 +78,10 @@ def family(pids: Iterable[int]) -> set[ProcessId]:
     roots = set(pids)
     parent: dict[int, int] = {}
     session: dict[int, int] = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit() and (fields := _stat_fields(int(entry))):
-            parent[int(entry)] = int(fields[1])
-            session[int(entry)] = int(fields[3])
+    for pid in _pids():
+        if fields := _stat_fields(pid):
+            parent[pid] = int(fields[1])
+            session[pid] = int(fields[3])
     found = {pid for pid in parent if pid in roots or session[pid] in roots}
     grew = True
     while grew:
@@ -89,6 +89,41 @@ def family(pids: Iterable[int]) -> set[ProcessId]:
         found |= more
         grew = bool(more)
     return {process for pid in found if (process := identify(pid)) is not None}
+
+
+def started_with(environment: Mapping[str, str]) -> set[int]:
+    """Processes, other than this one, that were started with all of `environment`; of other users only
+    where this one may look."""
+    wanted = {f"{name}={value}".encode() for name, value in environment.items()}
+    others = (pid for pid in _pids() if pid != os.getpid())
+    return {pid for pid in others if wanted <= set(_read(pid, "environ").split(b"\0"))}
+
+
+def leads_session(pid: int) -> bool:
+    fields = _stat_fields(pid)
+    return fields is not None and int(fields[3]) == pid
+
+
+def in_control_group(group: str) -> set[int]:
+    """Processes in the control group `group` (a path as systemd writes it) and those below, v1 or v2."""
+    found = set()
+    for pid in _pids():
+        for line in _read(pid, "cgroup").decode("utf-8", "replace").splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers in ("", "name=systemd") and f"{path}/".startswith(f"{group}/"):
+                found.add(pid)
+    return found
+
+
+def _pids() -> Iterator[int]:
+    return (int(entry) for entry in os.listdir("/proc") if entry.isdigit())
+
+
+def _read(pid: int, file: str) -> bytes:
+    """Empty when the process is gone or not ours to read."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/{file}").read_bytes()
+    return b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +144,7 @@ def listeners(ports: Iterable[int]) -> list[Listener]:
     found = {
         Listener(connection.laddr.port, connection.pid)
         for connection in psutil.net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port in wanted
+        if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port in wanted
     }
     known = {listener.port for listener in found if listener.pid is not None}
     return sorted(

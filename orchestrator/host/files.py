@@ -57,6 +57,12 @@ def write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
+def replace_json(path: Path, document: Any) -> None:
+    """Make the document the content of `path`, durably; its directory is made when it is missing."""
+    make_directory(path.parent)
+    replace_file(path, json.dumps(document).encode() + b"\n")
+
+
 def read_json(path: Path) -> Any:
     """The document in `path`, or None when there is none (also when a power cut left it empty or torn)."""
     try:

@@ -143,6 +143,18 @@ def _expire(pid: int, expired: threading.Event) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
+def run_in_place(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> int:
+    """Run a command with our own output, no input; its exit status (127: it could not be started)."""
+    sys.stdout.flush()
+    try:
+        return subprocess.run(
+            list(argv), env=dict(env), cwd=cwd, stdin=subprocess.DEVNULL, check=False
+        ).returncode
+    except OSError as error:
+        sys.stdout.write(f"{argv[0]}: {error.strerror}\n")
+        return COMMAND_NOT_FOUND
+
+
 def find_program(name: str, path: str = STANDARD_PATH) -> str | None:
     """The executable file that `name` means, or None."""
     return shutil.which(name, path=path)
@@ -204,6 +216,14 @@ def signal_group(process: ProcessId, number: signal.Signals) -> None:
             os.killpg(process.pid, number)
 
 
+def signal_process(process: ProcessId, number: signal.Signals) -> None:
+    """Signal this one process, if it still is that process."""
+    current = identify(process.pid)
+    if current is not None and current.started == process.started:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(process.pid, number)
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How a command under the shim ended: `exit` or `signal`, after `seconds`.
@@ -248,7 +268,7 @@ class Shim:
     def start(
         self, argv: Sequence[str], *, env: Mapping[str, str], log: Path, record: Path
     ) -> ProcessId | Ending:
-        """Start a command; its identity, or an Ending with `error` when it could not be started."""
+        """Start a command; its identity, or an Ending: with `error`, or unknown when the shim is dead."""
         request = {
             "argv": list(argv),
             "env": dict(env),
@@ -260,8 +280,8 @@ class Shim:
         try:
             os.write(self._stdin, json.dumps(request).encode() + b"\n")
             reply = self._await()
-        except OSError as error:
-            return Ending(error=f"the step shim is gone ({error})")
+        except OSError:  # the shim is dead; the record says whether the command began
+            return Ending()
         if "error" in reply:
             return Ending(error=str(reply["error"]))
         return ProcessId(reply["pid"], reply["started"], boot_id())
@@ -323,6 +343,7 @@ class Record:
 
     pid: int | None
     started: int | None
+    boot: str
     ending: Ending
 
 
@@ -332,4 +353,4 @@ def read_record(path: Path) -> Record:
         content = json.loads(path.read_bytes() or b"{}")
     except (OSError, ValueError):
         content = {}
-    return Record(content.get("pid"), content.get("started"), _ending(content))
+    return Record(content.get("pid"), content.get("started"), str(content.get("boot", "")), _ending(content))

@@ -40,11 +40,12 @@ def main(lock_path: str) -> None:
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     _reply({"ready": os.getpid()})
+    boot = _boot_id()
     known: set[int] = set()
     for line in sys.stdin.buffer:
         request = json.loads(line)
         try:
-            known = _run(request, known)
+            known = _run(request, boot, known)
         except OSError as error:
             _reply({"error": error.strerror or str(error), "errno": error.errno, "file": error.filename})
 
@@ -52,6 +53,12 @@ def main(lock_path: str) -> None:
 def _reply(message: dict[str, Any]) -> None:
     with contextlib.suppress(OSError):  # the runner may be dead; the record file stays
         os.write(1, json.dumps(message).encode() + b"\n")
+
+
+def _boot_id() -> str:
+    with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id") as stream:
+        return stream.read().strip()
+    return "unknown"
 
 
 def _start_ticks(pid: int) -> int:
@@ -64,7 +71,7 @@ def _write_record(descriptor: int, record: dict[str, Any]) -> None:
     os.pwrite(descriptor, json.dumps(record).encode().ljust(RECORD_SIZE - 1) + b"\n", 0)
 
 
-def _run(request: dict[str, Any], known: set[int]) -> set[int]:
+def _run(request: dict[str, Any], boot: str, known: set[int]) -> set[int]:
     """Run one command to its end; the pids of what is left behind by it and those before it."""
     descriptor = os.open(request["record"], os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
@@ -84,7 +91,7 @@ def _run(request: dict[str, Any], known: set[int]) -> set[int]:
             )
         finally:
             os.close(log)
-        identity = {"pid": command.pid, "started": _start_ticks(command.pid)}
+        identity = {"pid": command.pid, "started": _start_ticks(command.pid), "boot": boot}
         _write_record(descriptor, identity)
         _reply(identity)
         # WNOWAIT: the zombie keeps the pid from being used again until its status is on record.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import ssl
 
 MOST_BODY = 1 << 20
+LAST_PORT = 65535
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -36,7 +37,9 @@ def why(error: OSError) -> str:
     if certificate := getattr(error, "verify_message", ""):
         return f"certificate verify failed: {certificate}"
     text = error.strerror or str(error) or type(error).__name__
-    return re.sub(r"^\[[^]]*\] | \(_ssl\.c:\d+\)$", "", text)
+    if type(error).__module__ == "ssl":
+        return "no TLS with this server: " + re.sub(r"^\[[^]]*\] | \(_ssl\.c:\d+\)$", "", text)
+    return text
 
 
 class Conversation:
@@ -48,8 +51,10 @@ class Conversation:
     def __init__(self, address: tuple[str, int] | Path, timeout: float) -> None:
         self._timeout = timeout
         self._deadline = clock.monotonic() + timeout
-        self._socket = self._connect_unix(address) if isinstance(address, Path) else self._connect_tcp(*address)
-        self.incoming = io.BufferedReader(_Incoming(self))
+        self._socket = (
+            self._connect_unix(address) if isinstance(address, Path) else self._connect_tcp(*address)
+        )
+        self.incoming: io.BufferedIOBase = io.BufferedReader(_Incoming(self))
 
     def start_tls(self, context: "ssl.SSLContext", host: str) -> None:
         """Continue encrypted, with a server whose certificate names `host`."""
@@ -80,7 +85,9 @@ class Conversation:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
+    ) -> None:
         self.close()
 
     def _connect_unix(self, path: Path) -> socket.socket:
@@ -88,6 +95,8 @@ class Conversation:
 
     def _connect_tcp(self, host: str, port: int) -> socket.socket:
         """To the first of the host's addresses that takes it; time is shared out fairly among them."""
+        if not 1 <= port <= LAST_PORT:
+            raise OSError(f"{port} is not the number of a port")
         found = _look_up(host, port, self._timeout)
         if found is None:
             raise self._late()
@@ -119,14 +128,6 @@ class Conversation:
 
     def _late(self) -> TimeoutError:
         return TimeoutError(f"no answer within {self._timeout:g} s")
-
-    # What http.client wants of a socket.
-
-    def sendall(self, data: bytes) -> None:
-        self.send(data)
-
-    def makefile(self, *_: object) -> io.BufferedReader:
-        return self.incoming
 
 
 class _Incoming(io.RawIOBase):
@@ -163,6 +164,20 @@ def _look_up(host: str, port: int, timeout: float) -> list[tuple[int, Any]] | No
     return answer
 
 
+class _Borrowed:
+    """What http.client wants of a socket. It closes that before it reads a last answer: ours stays open."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self.sendall = conversation.send
+        self._incoming = conversation.incoming
+
+    def makefile(self, _: str) -> io.BufferedIOBase:
+        return self._incoming
+
+    def close(self) -> None:
+        pass
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     status: int
@@ -178,15 +193,17 @@ def http_get(url: str, *, headers: Mapping[str, str], ca: Path | None, timeout: 
 
     parts = urlsplit(url)
     host, secure = parts.hostname or "", parts.scheme == "https"
-    kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-    with Conversation((host, parts.port or kind.default_port), timeout) as conversation:
+    usual_port = http.client.HTTPS_PORT if secure else http.client.HTTP_PORT
+    with Conversation((host, parts.port or usual_port), timeout) as conversation:
         if secure:
             conversation.start_tls(_trust(ca), host)
-        connection = http.client.HTTPConnection(host, parts.port)
-        connection.default_port = kind.default_port
-        connection.sock = cast("socket.socket", conversation)
+        connection = http.client.HTTPConnection(host, parts.port or usual_port)
+        connection.default_port = usual_port
+        connection.sock = cast("socket.socket", _Borrowed(conversation))
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request("GET", target, headers={"User-Agent": "orchestrator", "Connection": "close", **headers})
+        connection.request(
+            "GET", target, headers={"User-Agent": "orchestrator", "Connection": "close", **headers}
+        )
         with connection.getresponse() as response:
             return Answer(response.status, response.read(MOST_BODY))
 
@@ -199,6 +216,6 @@ def _trust(ca: Path | None) -> "ssl.SSLContext":
         context = ssl.create_default_context(cafile=str(ca) if ca else None)
     except OSError as error:
         raise OSError(f"cannot use the certificates in {ca}: {why(error)}") from None
-    # Python 3.13 began to refuses certificates that private authorities have made for years.
+    # Python 3.13 began to refuse certificates that private authorities have made for years.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context

@@ -45,7 +45,11 @@ class Answers:
         """`120` and `upgrade/0120_x.sh` mean the question 0120 as well."""
         if text.isdigit() and question.id.isdigit():
             return int(text) == int(question.id)
-        return question.id.isdigit() and question.text.split(" ", 1)[0] in (text, f"upgrade/{text}", f"default/{text}")
+        return question.id.isdigit() and question.text.split(" ", 1)[0] in (
+            text,
+            f"upgrade/{text}",
+            f"default/{text}",
+        )
 
 
 def read_answers(path: Path) -> dict[str, bool]:
@@ -85,7 +89,9 @@ def settle(
             assert ask is not None
             answer = Answer(question.id, ask(question), "terminal")
         if not answer.yes:
-            raise Interrupted(f"not done: the answer to {question.id} is no (by {answer.by}); nothing was touched")
+            raise Interrupted(
+                f"not done: the answer to {question.id} is no (by {answer.by}); nothing was touched"
+            )
         settled.append(answer)
     return tuple(settled)
 

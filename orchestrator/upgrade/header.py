@@ -87,7 +87,7 @@ def _run_rule(text: str) -> RunRule:
 
 def _retry(text: str) -> Retry:
     words = text.split()
-    if not words or not words[0].isdigit() or len(words) > 2:  # noqa: PLR2004 - times and delay
+    if not words or not words[0].isdigit() or len(words) > 2:
         raise ValueError("takes a number of further attempts and a delay: 3 10s")
     return Retry(int(words[0]), parse_duration(words[1]) if words[1:] else 0.0)
 

@@ -60,7 +60,7 @@ def parse_line(line: str) -> Entry | None:
     words = [*rest, "", ""]
     details = {key: unquote(value) for key, equals, value in (w.partition("=") for w in rest[2:]) if equals}
     status = details.pop("status", Mark.DONE.value)
-    mark = Mark(status) if status in Mark else Mark.DONE
+    mark = Mark(status) if status in set(Mark) else Mark.DONE
     return Entry(name.strip(), words[0], words[1], mark, details)
 
 

@@ -26,6 +26,7 @@ class EventName(StrEnum):
 
     RUN_STARTED = "run-started"
     RUN_CONTINUED = "run-continued"
+    RUN_RESTARTED = "run-restarted"
     SERVICES_FOUND = "services-found"
     ANSWERED = "answered"
     DEBT = "debt"

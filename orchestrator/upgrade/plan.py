@@ -23,6 +23,7 @@ class Reason(StrEnum):
     CHANGED = "changed"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+    RUNNING = "still running"
     DONE = "done"
     MARKED = "marked done"
     SKIPPED = "skipped"
@@ -34,7 +35,9 @@ class Reason(StrEnum):
     SKIP_ASKED = "skipped by --skip"
 
 
-DUE_REASONS = frozenset((Reason.ALWAYS, Reason.DUE, Reason.CHANGED, Reason.FAILED, Reason.INTERRUPTED))
+DUE_REASONS = frozenset(
+    (Reason.ALWAYS, Reason.DUE, Reason.CHANGED, Reason.FAILED, Reason.INTERRUPTED, Reason.RUNNING)
+)
 _REASON_OF_MARK = {
     Mark.DONE: Reason.DONE,
     Mark.MARKED: Reason.MARKED,
@@ -182,7 +185,12 @@ def make_plan(situation: Situation, selection: Selection = Selection()) -> Plan:
 
 def _decide(step: Step, situation: Situation, selection: Selection, newest_done: Step | None) -> PlannedStep:
     reason, notes = _reason(step, situation)
-    if reason is Reason.DUE and step.kind is Kind.UPGRADE and newest_done and newest_done.number > step.number:
+    if (
+        reason is Reason.DUE
+        and step.kind is Kind.UPGRADE
+        and newest_done
+        and newest_done.number > step.number
+    ):
         notes.append(f"new, although {newest_done.name} already ran")
     if step.overrides:
         notes.append(f"overrides {step.overrides}")
@@ -234,10 +242,12 @@ def _changed_reason(step: Step, entry: Entry, situation: Situation) -> tuple[Rea
 
 def _resumed_reason(step: Step, run: RunState) -> Reason | None:
     """What an unfinished run says of a step; None: nothing."""
-    last = run.last_attempt(step.id)
+    last = run.counting_attempt(step.id)
     if last is None:
         return None
-    if last.status is None or last.status is StepStatus.UNKNOWN:
+    if last.status is None:
+        return Reason.RUNNING
+    if last.status is StepStatus.UNKNOWN:
         return Reason.INTERRUPTED
     return Reason.FINISHED if last.status.good else Reason.FAILED
 

@@ -2,11 +2,16 @@
 """What a run has done, is doing and owes: a fold over its journal. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 from orchestrator.upgrade.journal import Event, EventName
+
+# The backup and the maintenance commands are journaled like steps, under these names.
+BACKUP = "backup"
+MAINTENANCE_ENTER = "maintenance/enter"
+MAINTENANCE_LEAVE = "maintenance/leave"
 
 
 class StepStatus(StrEnum):
@@ -31,7 +36,6 @@ class Outcome(StrEnum):
     DONE = "done"
     DONE_WITH_FAILURES = "done-with-failures"  # steps with `on-failure: continue` failed
     REFUSED = "refused"  # a check or the backup refused before anything was stopped
-    ABANDONED = "abandoned"  # --restart began anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class Attempt:
     number: int
     time: str
     sha256: str = ""
+    inputs: str = ""
     status: StepStatus | None = None
     seconds: float = 0.0
     message: str = ""
@@ -84,6 +89,8 @@ class RunState:
     found: dict[str, Found] = field(default_factory=dict)
     phase: str | None = None
     attempts: dict[str, list[Attempt]] = field(default_factory=dict)
+    # Attempts up to this number do not count any more: the run was begun anew.
+    superseded: dict[str, int] = field(default_factory=dict)
     recorded: set[str] = field(default_factory=set)
     skipped: dict[str, str] = field(default_factory=dict)
     debts: dict[str, Debt] = field(default_factory=dict)
@@ -93,6 +100,7 @@ class RunState:
     exit_code: int | None = None
     ended: str = ""
     service_seconds: dict[str, dict[str, float]] = field(default_factory=dict)
+    first_stop: str | None = None
     downtime: float = 0.0
     continued: int = 0
 
@@ -103,6 +111,15 @@ class RunState:
     def last_attempt(self, step: str) -> Attempt | None:
         return self.attempts[step][-1] if self.attempts.get(step) else None
 
+    def counting_attempt(self, step: str) -> Attempt | None:
+        """The last attempt, unless the run was begun anew after it."""
+        last = self.last_attempt(step)
+        return last if last and last.number > self.superseded.get(step, 0) else None
+
+    def supersede(self) -> None:
+        """Begin anew: no attempt so far counts."""
+        self.superseded = {step: attempts[-1].number for step, attempts in self.attempts.items()}
+
     @property
     def in_flight(self) -> Attempt | None:
         """The attempt that was started and whose end is not in the journal."""
@@ -112,22 +129,28 @@ class RunState:
         return None
 
     def finished(self, step: str) -> bool:
-        last = self.last_attempt(step)
+        last = self.counting_attempt(step)
         return last is not None and last.status is not None and last.status.good
 
     @property
     def failures(self) -> list[Attempt]:
-        return [a[-1] for a in self.attempts.values() if a[-1].status and not a[-1].status.good]
+        counting = [attempt for step in self.attempts if (attempt := self.counting_attempt(step))]
+        return [attempt for attempt in counting if attempt.status and not attempt.status.good]
 
 
 def fold(events: Iterable[Event]) -> RunState:
     state = RunState()
     for event in events:
-        _HANDLERS.get(event.name, _ignore)(state, event)
+        apply(state, event)
     return state
 
 
-def _ignore(state: RunState, event: Event) -> None:
+def apply(state: RunState, event: Event) -> None:
+    """Advance `state` by one event."""
+    _HANDLERS.get(event.name, _ignore)(state, event)
+
+
+def _ignore(_state: RunState, _event: Event) -> None:
     """Events that change nothing a later run needs."""
 
 
@@ -140,6 +163,10 @@ def _continued(state: RunState, event: Event) -> None:
     state.continued += 1
     state.stop_reason = ""
     state.to_version = event.get("to_version", state.to_version)
+
+
+def _restarted(state: RunState, _event: Event) -> None:
+    state.supersede()
 
 
 def _found(state: RunState, event: Event) -> None:
@@ -165,7 +192,9 @@ def _phase(state: RunState, event: Event) -> None:
 
 
 def _step_started(state: RunState, event: Event) -> None:
-    attempt = Attempt(event["step"], event["attempt"], event.time, event.get("sha256", ""))
+    attempt = Attempt(
+        event["step"], event["attempt"], event.time, event.get("sha256", ""), event.get("inputs", "")
+    )
     state.attempts.setdefault(event["step"], []).append(attempt)
 
 
@@ -173,15 +202,11 @@ def _step_ended(state: RunState, event: Event) -> None:
     attempts = state.attempts.get(event["step"])
     if not attempts:
         return
-    last = attempts[-1]
-    attempts[-1] = Attempt(
-        last.step,
-        last.number,
-        last.time,
-        last.sha256,
-        StepStatus(event["status"]),
-        event.get("seconds", 0.0),
-        event.get("message", ""),
+    attempts[-1] = replace(
+        attempts[-1],
+        status=StepStatus(event["status"]),
+        seconds=event.get("seconds", 0.0),
+        message=event.get("message", ""),
     )
 
 
@@ -196,6 +221,15 @@ def _recorded(state: RunState, event: Event) -> None:
 def _service_timed(state: RunState, event: Event) -> None:
     kind = "stop" if event.name is EventName.SERVICE_DOWN else "start"
     state.service_seconds.setdefault(event["service"], {})[kind] = event.get("seconds", 0.0)
+
+
+def _service_stopping(state: RunState, event: Event) -> None:
+    state.first_stop = state.first_stop or event.time
+
+
+def _recovered(state: RunState, _event: Event) -> None:
+    # Applications worked on the data meanwhile: the backup is to be made again.
+    state.attempts.pop(BACKUP, None)
 
 
 def _stopped(state: RunState, event: Event) -> None:
@@ -213,6 +247,7 @@ def _ended(state: RunState, event: Event) -> None:
 _HANDLERS = {
     EventName.RUN_STARTED: _run_started,
     EventName.RUN_CONTINUED: _continued,
+    EventName.RUN_RESTARTED: _restarted,
     EventName.SERVICES_FOUND: _found,
     EventName.ANSWERED: _answered,
     EventName.DEBT: _debt,
@@ -224,6 +259,8 @@ _HANDLERS = {
     EventName.HISTORY_RECORDED: _recorded,
     EventName.SERVICE_DOWN: _service_timed,
     EventName.SERVICE_READY: _service_timed,
+    EventName.SERVICE_STOPPING: _service_stopping,
+    EventName.RECOVERED: _recovered,
     EventName.RUN_STOPPED: _stopped,
     EventName.RUN_ENDED: _ended,
 }

@@ -75,6 +75,8 @@ def read_situation(config: Config, registry: Registry, definitions: Definitions 
     history = read_history(config.state_dir)
     steps = definitions.scripts.steps
     current = next(unfinished_runs(config.state_dir), None)
+    if current:
+        peek_in_flight(*current)
     return Situation(
         services=config.services,
         phases=definitions.phases,
@@ -82,12 +84,24 @@ def read_situation(config: Config, registry: Registry, definitions: Definitions 
         masked=definitions.scripts.masked,
         history=history,
         found=current[1].found if current else {},
-        fingerprints={step.id: fingerprint_inputs(step) for step in steps if step.run_rule is RunRule.ON_CHANGE},
+        fingerprints={
+            step.id: fingerprint_inputs(step) for step in steps if step.run_rule is RunRule.ON_CHANGE
+        },
         deployment=config.product.deployment,
         from_version=newest([*history.versions(), *_data_version(config.state_dir)]),
         resumed=current[1] if current else None,
         saved_steps=_saved_steps(current[0]) if current else {},
     )
+
+
+def peek_in_flight(run: RunDirectory, state: RunState) -> None:
+    """Complete `state` by what became of a step whose end the journal does not know; writes nothing."""
+    from orchestrator.upgrade.execution import judge_left_behind
+
+    attempt = state.in_flight
+    if attempt is not None:
+        status = judge_left_behind(run, attempt)
+        state.attempts[attempt.step][-1] = replace(attempt, status=status)
 
 
 def _data_version(state_dir: Path) -> list[str]:
@@ -99,9 +113,7 @@ def _saved_steps(run: RunDirectory) -> dict[str, str]:
     return {step["id"]: step["sha256"] for step in run.saved_plan().get("steps", [])}
 
 
-def complete(
-    situation: Situation, config: Config, services: "Mapping[str, ControlledService]"
-) -> Situation:
+def complete(situation: Situation, config: Config, services: "Mapping[str, ControlledService]") -> Situation:
     """Add what must be asked for: the product's version, how services are, how long things took."""
     from orchestrator.upgrade.estimates import read_durations
 
@@ -146,5 +158,3 @@ def product_version(config: Config) -> str | None:
             problems=[Problem("product.version_command", f"{' '.join(done.argv)}: {done.last_words()}")],
         )
     return lines[0].strip()
-
-

@@ -119,7 +119,9 @@ class SystemdHost:
         self.up()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
+    ) -> None:
         self.down()
 
     # Inside ---------------------------------------------------------------------------------------
@@ -162,7 +164,11 @@ class SystemdHost:
             os.kill(int(pid), number)
 
     def orchestrator(
-        self, *arguments: str, check: bool = False, env: Mapping[str, str] | None = None, timeout: float = 120.0
+        self,
+        *arguments: str,
+        check: bool = False,
+        env: Mapping[str, str] | None = None,
+        timeout: float = 120.0,
     ) -> subprocess.CompletedProcess[str]:
         """Run this checkout's own command inside, with the interpreter of the tests."""
         return self.run(self.orchestrator_command(*arguments), check=check, env=env, timeout=timeout)
@@ -231,7 +237,15 @@ class SystemdHost:
     def _nspawn_command(self) -> list[str]:
         binds = sorted({str(CHECKOUT), sys.prefix, sys.base_prefix} - {"/", "/usr", "/usr/local"})
         return [
-            *("systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--console=pipe", "--link-journal=no"),
+            *(
+                "systemd-nspawn",
+                "--quiet",
+                "--boot",
+                "--register=no",
+                "--keep-unit",
+                "--console=pipe",
+                "--link-journal=no",
+            ),
             *("--private-network", f"--directory={self._root}", f"--machine={self.name}"),
             *(f"--bind-ro={directory}" for directory in binds),
         ]
@@ -267,7 +281,16 @@ class SystemdHost:
             **(env or {}),
         }
         words = [f"{name}={value}" for name, value in environment.items()]
-        return ["nsenter", f"--target={self._leader}", "--all", "env", "--chdir=/", "--ignore-environment", *words, *argv]
+        return [
+            "nsenter",
+            f"--target={self._leader}",
+            "--all",
+            "env",
+            "--chdir=/",
+            "--ignore-environment",
+            *words,
+            *argv,
+        ]
 
 
 def _mount(source: str, target: Path, kind: str, options: str) -> None:

@@ -122,7 +122,9 @@ def serve() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server = ThreadingHTTPServer(("127.0.0.1", int(SETTINGS["SEARCH_PORT"])), Handler)
     PID_FILE.write_text(f"{os.getpid()}\n")
-    threading.Thread(target=Handler.index.load, args=[float(SETTINGS["SEARCH_LOAD_SECONDS"])], daemon=True).start()
+    threading.Thread(
+        target=Handler.index.load, args=[float(SETTINGS["SEARCH_LOAD_SECONDS"])], daemon=True
+    ).start()
     server.serve_forever()
 
 
@@ -141,7 +143,9 @@ def start() -> None:
         return
     PID_FILE.unlink(missing_ok=True)
     owner = DATA.stat()
-    become = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+    become: dict[str, Any] = (
+        {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+    )
     with LOG.open("ab") as log:
         daemon = subprocess.Popen(
             [sys.executable, "-B", __file__, "serve"],

@@ -23,7 +23,9 @@ class Release:
 def read_release() -> Release:
     """The release whose directory the running code lies in."""
     built_for: dict[str, Any] = json.loads((APPLICATION / "release.json").read_text())
-    return Release((APPLICATION / "VERSION").read_text().strip(), built_for["schema"], built_for["index_format"])
+    return Release(
+        (APPLICATION / "VERSION").read_text().strip(), built_for["schema"], built_for["index_format"]
+    )
 
 
 def read_settings() -> dict[str, str]:

@@ -9,6 +9,7 @@ X-Bookshelf-Operator), still get through.
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -32,7 +33,7 @@ class Unavailable(Exception):
     """A part that the application needs does not answer."""
 
 
-def query(sql: str, **variables: str) -> list[list[str]]:
+def query(sql: str, **variables: str) -> list[tuple[str, ...]]:
     """The rows of a query. Raises Unavailable."""
     argv = [f"{SETTINGS['PG_BIN']}/psql", "-XAtq", "-F", "\t", "-v", "ON_ERROR_STOP=1"]
     argv += [word for name, value in variables.items() for word in ("-v", f"{name}={value}")]
@@ -41,7 +42,7 @@ def query(sql: str, **variables: str) -> list[list[str]]:
     )
     if done.returncode != 0:
         raise Unavailable(f"database: {done.stderr.strip()}")
-    return [line.split("\t") for line in done.stdout.splitlines()]
+    return [tuple(line.split("\t")) for line in done.stdout.splitlines()]
 
 
 def ask_search(path: str, body: bytes | None = None) -> dict[str, Any]:
@@ -73,9 +74,11 @@ class Handler(BaseHTTPRequestHandler):
         if url.path == "/ping":
             self.answer(HTTPStatus.OK, {"version": RELEASE.version, "schema": RELEASE.schema})
         elif self.closed():
-            self.answer(HTTPStatus.SERVICE_UNAVAILABLE, {"error": "Bookshelf is being upgraded, please come back"})
+            self.answer(
+                HTTPStatus.SERVICE_UNAVAILABLE, {"error": "Bookshelf is being upgraded, please come back"}
+            )
         elif url.path == "/":
-            self.try_answer(lambda: {name: body for name, body in query("select name, body from page_text")})
+            self.try_answer(lambda: {row[0]: row[1] for row in query("select name, body from page_text")})
         elif url.path == "/search":
             self.try_answer(lambda: find_books(parse_qs(url.query).get("q", [""])[0]))
         else:
@@ -92,7 +95,7 @@ class Handler(BaseHTTPRequestHandler):
     def closed(self) -> bool:
         return MAINTENANCE.exists() and "X-Bookshelf-Operator" not in self.headers
 
-    def try_answer(self, make: Any) -> None:
+    def try_answer(self, make: Callable[[], dict[str, Any]]) -> None:
         try:
             self.answer(HTTPStatus.OK, make())
         except Unavailable as error:

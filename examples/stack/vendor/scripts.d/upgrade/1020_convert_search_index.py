@@ -12,7 +12,11 @@ from pathlib import Path
 
 
 def main() -> None:
-    settings = dict(word.split("=", 1) for word in shlex.split(Path(os.environ["BOOKSHELF_CONF"]).read_text(), True) if "=" in word)
+    settings = dict(
+        word.split("=", 1)
+        for word in shlex.split(Path(os.environ["BOOKSHELF_CONF"]).read_text(), True)
+        if "=" in word
+    )
     path = Path(settings["BOOKSHELF_HOME"], "search", "books.index")
     text = path.read_text()
     if text.startswith("bookshelf-index 2\n"):

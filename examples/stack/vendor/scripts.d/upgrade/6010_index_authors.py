@@ -9,7 +9,9 @@ import json
 import os
 from urllib.request import Request, urlopen
 
-request = Request(os.environ["BOOKSHELF_URL"] + "/admin/index", data=b"", headers={"X-Bookshelf-Operator": "upgrade"})
+request = Request(
+    os.environ["BOOKSHELF_URL"] + "/admin/index", data=b"", headers={"X-Bookshelf-Operator": "upgrade"}
+)
 with urlopen(request, timeout=300) as answer:
     result = json.load(answer)
 print(f"indexed {result['documents']} books under {result['words']} words")

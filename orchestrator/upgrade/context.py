@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the parts of a running upgrade share: the plan, the record, the services, who watches."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.config.model import Config
+from orchestrator.host import clock
+from orchestrator.host.files import FileLock
+from orchestrator.host.processes import Shim, clean_environment
+from orchestrator.host.signals import Interrupts
+from orchestrator.upgrade import statusfile
+from orchestrator.upgrade.history import HistoryFile
+from orchestrator.upgrade.journal import Event, EventName, Journal
+from orchestrator.upgrade.plan import Plan
+from orchestrator.upgrade.reporter import Progress, Reporter
+from orchestrator.upgrade.runs import RunDirectory
+from orchestrator.upgrade.runstate import RunState, apply
+
+if TYPE_CHECKING:
+    from orchestrator.host.facts import ProcessId
+    from orchestrator.services.controlled import ControlledService
+
+STATUS_EVERY = 1.0
+
+
+@dataclass(slots=True)
+class RunContext:
+    """One run in progress. `state` is always the fold of what stands in the journal."""
+
+    config: Config
+    config_path: Path
+    plan: Plan
+    directory: RunDirectory
+    services: "Mapping[str, ControlledService]"
+    reporter: Reporter
+    interrupts: Interrupts
+    lock: FileLock
+    history: HistoryFile
+    state: RunState
+    assume_yes: bool = False
+    journal: Journal = field(init=False)
+    done_steps: int = 0
+    # Processes seen of a service before its stop: none of them may live while it must be down.
+    seen: "dict[str, set[ProcessId]]" = field(default_factory=dict)
+    _progress_guard: threading.Lock = field(default_factory=threading.Lock)
+    _shim: Shim | None = None
+    _first_stop_monotonic: float | None = None
+    _status_written: float = 0.0
+    _status_step: str = ""
+
+    def __post_init__(self) -> None:
+        self.journal = Journal(self.directory.journal, listener=self._take)
+
+    def _take(self, event: Event) -> None:
+        if event.name is EventName.SERVICE_STOPPING and self.state.first_stop is None:
+            self._first_stop_monotonic = clock.monotonic()
+        apply(self.state, event)
+        self.reporter.event(event)
+
+    def write(self, name: EventName, **fields: Any) -> Event:
+        return self.journal.write(name, **fields)
+
+    def note(self, text: str) -> None:
+        self.write(EventName.NOTE, text=text)
+
+    @property
+    def shim(self) -> Shim:
+        """The program between us and the steps; started when the first step is."""
+        if self._shim is None:
+            self._shim = Shim(self.directory.shim_lock)
+        return self._shim
+
+    def renew_shim(self) -> None:
+        """After it was killed: the next step gets a new one."""
+        if self._shim is not None:
+            self._shim.close()
+            self._shim = None
+
+    def environment(self, step: str, kind: str, phase: str, attempt: int) -> dict[str, str]:
+        own = {
+            "RUN_ID": self.directory.id,
+            "PHASE": phase,
+            "STEP": step,
+            "KIND": kind,
+            "ATTEMPT": str(attempt),
+            "ASSUMEYES": "1" if self.assume_yes else "0",
+            "SCRATCH_DIR": str(self.scratch(step)),
+            "CONFIG": str(self.config_path),
+        }
+        return step_environment(self.config, self.plan, own)
+
+    def scratch(self, step: str) -> Path:
+        """A step's own directory; it stays until the step succeeds, also from run to run."""
+        return self.config.state_dir / "scratch" / step
+
+    def progress(self, progress: Progress) -> None:
+        """Tell whoever watches, here and (at most once a second, or at a new step) from other shells."""
+        with self._progress_guard:
+            self.reporter.progress(progress)
+            now = clock.monotonic()
+            if progress.step != self._status_step or now - self._status_written >= STATUS_EVERY:
+                self._status_written, self._status_step = now, progress.step
+                statusfile.write_status(self.config.state_dir, progress)
+
+    def downtime(self) -> float:
+        """Seconds since the first stop of this run; by the wall clock where another process made it."""
+        if self.state.first_stop is None:
+            return 0.0
+        if self._first_stop_monotonic is not None:
+            return round(clock.monotonic() - self._first_stop_monotonic, 3)
+        began = datetime.fromisoformat(self.state.first_stop)
+        return round(max(0.0, (clock.now() - began).total_seconds()), 3)
+
+    def close(self) -> None:
+        if self._shim is not None:
+            self._shim.close()
+        self.journal.close()
+        self.history.close()
+        statusfile.remove_status(self.config.state_dir)
+
+
+def step_environment(config: Config, plan: Plan, own: Mapping[str, str]) -> dict[str, str]:
+    """What a step finds in its environment (orchestrator-scripts(7)); `own` are the names that differ by step."""
+    named = {
+        "DRY_RUN": "0",
+        "STATE_DIR": str(config.state_dir),
+        "FROM_VERSION": plan.from_version or "",
+        "TO_VERSION": plan.to_version or "",
+        **own,
+    }
+    prefixed = {f"ORCHESTRATOR_{name}": value for name, value in named.items()}
+    return clean_environment({**config.environment, **prefixed})

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`orchestrator recover`: pay what an unfinished run owes, and nothing else.
+
+Masked units are released, stopped services started and waited for, maintenance mode is left. The run
+stays unfinished: the next `upgrade` continues it, and stops again what its steps need stopped.
+"""
+
+from dataclasses import dataclass
+
+from orchestrator.errors import Busy
+from orchestrator.host.signals import Interrupts
+from orchestrator.upgrade import lock as run_lock
+from orchestrator.upgrade.context import RunContext
+from orchestrator.upgrade.history import HistoryFile
+from orchestrator.upgrade.journal import EventName
+from orchestrator.upgrade.plan import make_plan, wanted_states
+from orchestrator.upgrade.reporter import Reporter
+from orchestrator.upgrade.run import leave_maintenance
+from orchestrator.upgrade.runs import unfinished_runs
+from orchestrator.upgrade.runstate import Debt
+from orchestrator.upgrade.setting import Setting
+from orchestrator.upgrade.survey import complete, peek_in_flight, read_situation
+from orchestrator.upgrade.transitions import bring, release
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """The run that was recovered (None: nothing owed anything) and what was paid."""
+
+    run: str | None
+    paid: tuple[Debt, ...] = ()
+
+
+def recover(setting: Setting, reporter: Reporter, *, wait_lock: float = 0.0) -> Recovery:
+    """Raises ServiceFailed, StepFailed, Busy (also while a step of the dead run is still running)."""
+    config = setting.config
+    if not config.state_dir.is_dir():
+        return Recovery(None)
+    with (
+        Interrupts() as interrupts,
+        run_lock.acquire(config.state_dir, purpose="recover", wait=wait_lock) as lock,
+    ):
+        owing = [(run, state) for run, state in unfinished_runs(config.state_dir) if state.debts]
+        if not owing:
+            return Recovery(None)
+        directory, state = owing[0]
+        services = setting.services()
+        peek_in_flight(directory, state)
+        if state.in_flight:
+            raise Busy(
+                f"{state.in_flight.step} of run {directory.id} is still running",
+                hint="continue the run, which waits for it: orchestrator upgrade",
+            )
+        situation = complete(read_situation(config, setting.registry), config, services)
+        context = RunContext(
+            config=config,
+            config_path=setting.path,
+            plan=make_plan(situation),
+            directory=directory,
+            services=services,
+            reporter=reporter,
+            interrupts=interrupts,
+            lock=lock,
+            history=HistoryFile(config.state_dir),
+            state=directory.state(),
+        )
+        try:
+            return _pay(context)
+        finally:
+            context.close()
+
+
+def _pay(context: RunContext) -> Recovery:
+    owed = tuple(context.state.debts.values())
+    held = [debt.service for debt in owed if debt.kind == "held" and debt.service in context.services]
+    wanted = wanted_states(None, context.config.services, context.state.found)
+    for name in held:
+        if name not in wanted:
+            release(context, name)
+    bring(context, wanted)
+    for name in held:
+        release(context, name)
+    leave_maintenance(context)
+    for debt in list(context.state.debts.values()):
+        context.write(EventName.DEBT_PAID, kind=debt.kind, service=debt.service)
+    context.write(EventName.RECOVERED, paid=[debt.id for debt in owed])
+    return Recovery(context.directory.id, owed)

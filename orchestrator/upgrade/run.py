@@ -1,0 +1,337 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The run loop: checks, backup, phases with their steps, everything up again.
+
+It may die at any instant. What it did, does and owes stands in the journal, and `begin` of a later
+process goes on from there.
+"""
+
+import contextlib
+import json
+from dataclasses import dataclass
+
+from orchestrator.errors import (
+    Busy,
+    ExitCode,
+    Interrupted,
+    OrchestratorError,
+    Problem,
+    Refused,
+    StateUnwritable,
+    StepFailed,
+    Unanswered,
+)
+from orchestrator.host import clock, files
+from orchestrator.upgrade.context import RunContext
+from orchestrator.upgrade.execution import Task, adopt, run_task
+from orchestrator.upgrade.header import RunRule
+from orchestrator.upgrade.history import Entry, Mark
+from orchestrator.upgrade.journal import EventName
+from orchestrator.upgrade.phases import Phase
+from orchestrator.upgrade.plan import PlannedStep, Reason, wanted_states
+from orchestrator.upgrade.runstate import (
+    BACKUP,
+    MAINTENANCE_ENTER,
+    MAINTENANCE_LEAVE,
+    Attempt,
+    Debt,
+    Outcome,
+    StepStatus,
+)
+from orchestrator.upgrade.scripts import Step, fingerprint_inputs
+from orchestrator.upgrade.survey import VERSION_FILE
+from orchestrator.upgrade.transitions import bring, deviations, release
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How the command ends: exit code, what was left failing, seconds without service."""
+
+    exit_code: ExitCode
+    failures: tuple[Attempt, ...] = ()
+    downtime: float = 0.0
+
+
+def execute(context: RunContext, *, restart: bool = False) -> Result:
+    """Carry the plan out; with `restart` finished steps of the run do not count. Raises OrchestratorError; then the journal says how to go on."""
+    try:
+        settle_in_flight(context)
+        _record_finished(context)
+        if restart:
+            context.write(EventName.RUN_RESTARTED)
+        run_checks(context)
+        for phase in context.plan.entered:
+            run_phase(context, phase)
+        return finish(context)
+    except OrchestratorError as error:
+        if context.state.outcome is None and not isinstance(error, StateUnwritable):
+            with contextlib.suppress(StateUnwritable):
+                stop_run(context, error)
+        raise
+
+
+# Before the first stop ---------------------------------------------------------------------------
+
+
+def settle_in_flight(context: RunContext) -> None:
+    """Wait for the step a killed runner left running, and take the status of one that ended meanwhile."""
+    attempt = context.state.in_flight
+    if attempt is None:
+        return
+    step = next((planned.step for planned in context.plan.steps if planned.step.id == attempt.step), None)
+    phase = context.state.phase or ""
+    task = _task(context, step, phase) if step else Task(attempt.step, "", phase, ())
+    ended, ran = adopt(context, task, attempt)
+    if ended.status is StepStatus.DONE and step and step.in_history:
+        _record(context, step, ended)
+    _leave_when_asked(context)
+    if ended.status is StepStatus.UNKNOWN:
+        _ask_before_rerun(context, step)
+    elif ran and ended.status and not ended.status.good:
+        _step_failed(context, step, ended)
+
+
+def _ask_before_rerun(context: RunContext, step: Step | None) -> None:
+    """A step that says `rerun: ask` is not run again after an end nobody saw unless somebody agreed."""
+    if step is None or not step.header.rerun_ask or context.state.answers.get(f"rerun-{step.number:04}"):
+        return
+    raise Unanswered(
+        f"nobody knows how {step.id} ended, and it asks before it is run again",
+        hint=f"look at what it did; then continue with --accept rerun-{step.number:04}, "
+        f"or: orchestrator history mark-done {step.name} --reason TEXT",
+    )
+
+
+def _record_finished(context: RunContext) -> None:
+    """A runner killed between a step's end and its line in the history left the line to us."""
+    for planned in context.plan.steps:
+        step = planned.step
+        last = context.state.last_attempt(step.id)
+        if (
+            last
+            and last.status is StepStatus.DONE
+            and step.in_history
+            and step.id not in context.state.recorded
+        ):
+            _record(context, step, last)
+
+
+def run_checks(context: RunContext) -> None:
+    """All checks, all failures at once. Once passed, a continued run does not ask again."""
+    failed: list[Problem] = []
+    for step in context.plan.checks:
+        if context.state.finished(step.id):
+            continue
+        attempt = run_task(context, _task(context, step, "checks"))
+        _leave_when_asked(context)
+        if attempt.status and not attempt.status.good:
+            tail = files.last_lines(context.directory.step_file(step.id, attempt.number, "log"), 5)
+            failed.append(Problem(step.id, attempt.message, " | ".join(tail)))
+    if failed:
+        context.write(EventName.RUN_ENDED, outcome=Outcome.REFUSED, exit_code=ExitCode.REFUSED)
+        noun = "check" if len(failed) == 1 else "checks"
+        raise Refused(
+            f"{len(failed)} {noun} refused the upgrade; nothing was stopped",
+            problems=failed,
+            hint="put that right, then run the same command again",
+        )
+
+
+def _before_first_stop(context: RunContext) -> None:
+    """Backup and maintenance mode, once, when something is about to be stopped."""
+    config = context.config
+    if config.backup and not context.state.finished(BACKUP):
+        attempt = run_task(
+            context,
+            Task(BACKUP, "backup", "backup", config.backup.command, timeout=config.backup.timeout),
+        )
+        _leave_when_asked(context)
+        if attempt.status is not StepStatus.DONE:
+            log = context.directory.step_file(BACKUP, attempt.number, "log")
+            if not context.state.debts:
+                context.write(EventName.RUN_ENDED, outcome=Outcome.REFUSED, exit_code=ExitCode.REFUSED)
+            raise Refused(
+                f"the backup failed: {attempt.message}; nothing was stopped",
+                problems=[Problem(str(log), line) for line in files.last_lines(log, 5)],
+                hint="without a backup nothing is stopped; put it right, then run the same command again",
+            )
+    if config.maintenance and Debt("maintenance").id not in context.state.debts:
+        context.write(EventName.DEBT, kind="maintenance")
+        _command(context, MAINTENANCE_ENTER, config.maintenance.enter, config.maintenance.timeout)
+
+
+def leave_maintenance(context: RunContext) -> None:
+    if Debt("maintenance").id in context.state.debts and context.config.maintenance:
+        maintenance = context.config.maintenance
+        _command(context, MAINTENANCE_LEAVE, maintenance.leave, maintenance.timeout)
+        context.write(EventName.DEBT_PAID, kind="maintenance")
+
+
+def _command(context: RunContext, name: str, argv: tuple[str, ...], timeout: float) -> None:
+    attempt = run_task(context, Task(name, "maintenance", context.state.phase or "", argv, timeout=timeout))
+    if attempt.status is not StepStatus.DONE:
+        log = context.directory.step_file(name, attempt.number, "log")
+        problems = [Problem(str(log), line) for line in files.last_lines(log, 5)]
+        raise StepFailed(f"{name} failed: {attempt.message}", problems=problems)
+
+
+# Phases ----------------------------------------------------------------------------------------------
+
+
+def run_phase(context: RunContext, phase: Phase) -> None:
+    wanted = wanted_states(phase, context.config.services, context.state.found)
+    if any(state == "down" for state in wanted.values()) and deviations(
+        context, {name: state for name, state in wanted.items() if state == "down"}
+    ):
+        _before_first_stop(context)
+    context.write(EventName.PHASE_ENTERED, phase=phase.name)
+    bring(context, wanted)
+    previous: Step | None = None
+    for planned in context.plan.steps:
+        if planned.phase != phase.name or not _due_now(context, planned):
+            continue
+        _leave_when_asked(context)
+        _verify(context, phase, previous)
+        _run_step(context, planned.step, phase)
+        context.done_steps += 1
+        previous = planned.step
+    _leave_when_asked(context)
+
+
+def _due_now(context: RunContext, planned: PlannedStep) -> bool:
+    """The plan's decision; an on-change step is looked at once more, for an earlier step may have changed its inputs."""
+    if planned.due:
+        return not context.state.finished(planned.step.id) or planned.reason is Reason.CHANGED
+    if planned.reason is not Reason.UNCHANGED:
+        return False
+    entry = context.history.history.get(planned.step.name)
+    return entry is not None and entry.details.get("inputs", "") != fingerprint_inputs(planned.step)
+
+
+def _verify(context: RunContext, phase: Phase, previous: Step | None) -> None:
+    """Before every step: are the services what the phase promises? A step may have changed that."""
+    wanted = wanted_states(phase, context.config.services, context.state.found)
+    found = deviations(context, wanted)
+    for deviation in found:
+        context.write(
+            EventName.SERVICE_DRIFTED,
+            service=deviation.service,
+            wanted=deviation.wanted,
+            found=deviation.found,
+            after=previous.id if previous else "",
+        )
+    if found:
+        bring(context, wanted)
+
+
+def _task(context: RunContext, step: Step, phase: str) -> Task:
+    header = step.header
+    return Task(
+        id=step.id,
+        kind=step.kind.value,
+        phase=phase,
+        argv=step.argv,
+        sha256=step.sha256,
+        inputs=fingerprint_inputs(step) if step.run_rule is RunRule.ON_CHANGE else "",
+        timeout=header.timeout,
+        expected=next((p.estimate for p in context.plan.steps if p.step is step), header.estimate),
+        unsafe=header.interrupt_unsafe,
+        retry=header.retry,
+    )
+
+
+def _run_step(context: RunContext, step: Step, phase: Phase) -> None:
+    attempt = run_task(context, _task(context, step, phase.name))
+    if attempt.status is StepStatus.DONE and step.in_history:
+        _record(context, step, attempt)
+    if attempt.status and not attempt.status.good:
+        _step_failed(context, step, attempt)
+
+
+def _record(context: RunContext, step: Step, attempt: Attempt) -> None:
+    """The line in the history, then the event that says so: the line may be there twice over, never missing."""
+    details = {
+        "run": context.directory.id,
+        "seconds": f"{attempt.seconds:.3f}",
+        **({"version": context.plan.to_version} if context.plan.to_version else {}),
+        **({"inputs": attempt.inputs} if attempt.inputs else {}),
+    }
+    context.history.record(Entry(step.name, clock.timestamp(), attempt.sha256, Mark.DONE, details))
+    context.write(EventName.HISTORY_RECORDED, step=step.id)
+
+
+def _step_failed(context: RunContext, step: Step | None, attempt: Attempt) -> None:
+    """Go on where the step says that its failure is no reason to stop; otherwise raise what fits its status."""
+    if attempt.status is StepStatus.STOPPED:
+        raise Interrupted(f"{attempt.step} was stopped on request")
+    if step is not None and step.header.continue_on_failure:
+        context.note(f"{attempt.step} failed ({attempt.message}); going on, as its on-failure says")
+        return
+    log = context.directory.step_file(attempt.step, attempt.number, "log")
+    problems = [Problem("", line) for line in files.last_lines(log, 20)]
+    message = f"{attempt.step} failed: {attempt.message}"
+    path = f"the step is {step.path}, its output {log}" if step else f"its output is {log}"
+    if attempt.status is StepStatus.LATER:
+        raise Busy(message, problems=problems, hint=path)
+    raise StepFailed(message, problems=problems, hint=path)
+
+
+def _leave_when_asked(context: RunContext) -> None:
+    if context.interrupts.stop_requested:
+        raise Interrupted("stopped on request")
+
+
+# The ways out ----------------------------------------------------------------------------------------
+
+
+def finish(context: RunContext) -> Result:
+    """Everything up and ready, maintenance mode off, the version noted, the run ended."""
+    wanted = wanted_states(None, context.config.services, context.state.found)
+    if context.plan.entered or context.state.debts:
+        bring(context, wanted)
+        for debt in list(context.state.debts.values()):
+            if debt.kind == "held":
+                release(context, debt.service)
+        leave_maintenance(context)
+    _pay_what_needs_nothing(context)
+    _note_version(context)
+    due = {planned.step.id for planned in context.plan.steps}
+    failures = tuple(attempt for attempt in context.state.failures if attempt.step in due)
+    downtime = context.downtime()
+    outcome = Outcome.DONE_WITH_FAILURES if failures else Outcome.DONE
+    code = ExitCode.LOSSES if failures else ExitCode.DONE
+    context.write(EventName.RUN_ENDED, outcome=outcome, exit_code=code, downtime=downtime)
+    return Result(code, failures, downtime)
+
+
+def _pay_what_needs_nothing(context: RunContext) -> None:
+    """Debts of services that are up by now, or that the configuration no longer knows."""
+    for debt in list(context.state.debts.values()):
+        if debt.kind in ("stopped", "held"):
+            context.write(EventName.DEBT_PAID, kind=debt.kind, service=debt.service)
+
+
+def _note_version(context: RunContext) -> None:
+    if context.plan.to_version is None:
+        return
+    content = {"version": context.plan.to_version, "run": context.directory.id, "time": clock.timestamp()}
+    try:
+        files.replace_file(context.config.state_dir / VERSION_FILE, json.dumps(content).encode() + b"\n")
+    except OSError as error:
+        raise StateUnwritable(
+            f"{context.config.state_dir / VERSION_FILE} cannot be written: {error.strerror}"
+        ) from None
+
+
+def stop_run(context: RunContext, error: OrchestratorError) -> None:
+    """Journal why the run stops here and in what state the services are."""
+    from orchestrator.upgrade.survey import find_services
+
+    found = find_services(context.services)
+    context.write(
+        EventName.RUN_STOPPED,
+        reason=error.message,
+        exit_code=int(error.exit_code),
+        phase=context.state.phase,
+        services={name: "up" if fact.up else "down" for name, fact in found.items()},
+        debts=sorted(context.state.debts),
+    )
