@@ -14,8 +14,7 @@ def plan_lines(plan: Plan, product: str, *, everything: bool, refusals: Iterable
     """The plan; with `everything` also the steps that are not due, with the reason why not."""
     lines = [Line(_title(plan, product), "bold")]
     width = max((len(p.step.id) for p in plan.steps if everything or p.due), default=0)
-    for step in plan.checks:
-        lines.append(Line(f"  check  {step.id:{width}}  {step.header.name}"))
+    lines += [Line(f"  check  {step.id:{width}}  {step.header.name}") for step in plan.checks]
     moves = {move.phase: move for move in plan.transitions}
     for phase in plan.entered:
         lines.append(Line(f"Phase {phase.name} ({phase.first:04}-{phase.last:04})", "bold"))

@@ -121,7 +121,15 @@ def upgrade(
         if not plan.due and plan.resumed is None:
             return None
         answers = settle(plan.questions, options.answers, dialogue.ask)
-        context = _open_run(setting, options, plan, services, reporter, interrupts, lock)
+        context = _open_run(
+            setting,
+            options=options,
+            plan=plan,
+            services=services,
+            reporter=reporter,
+            interrupts=interrupts,
+            lock=lock,
+        )
         try:
             _record_answers(context, answers)
             return execute(context, restart=options.restart and plan.resumed is not None)
@@ -131,6 +139,7 @@ def upgrade(
 
 def _open_run(  # noqa: PLR0913 - it puts together what the parts of a run share
     setting: Setting,
+    *,
     options: UpgradeOptions,
     plan: Plan,
     services: "Mapping[str, ControlledService]",

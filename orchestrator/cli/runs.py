@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`orchestrator runs ...`: the record of earlier runs."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestrator.cli.options import ConfigOption, Output, OutputOption, read_setting
+from orchestrator.cli.wording import describe
+from orchestrator.config.quantities import show_duration
+from orchestrator.errors import UsageError
+
+if TYPE_CHECKING:
+    from orchestrator.upgrade.runs import RunDirectory
+    from orchestrator.upgrade.runstate import RunState
+
+app = typer.Typer(no_args_is_help=True, help="Show earlier runs, their steps and logs.")
+
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="Id or number of a run; `last` is the newest.")
+]
+
+
+@app.command("list")
+def list_all(config: ConfigOption = None, output: OutputOption = Output.AUTO) -> None:
+    """List all runs, oldest first."""
+    from orchestrator.cli.terminal import show_json, show_table
+    from orchestrator.upgrade.runs import list_runs
+
+    runs = [(run, run.state()) for run in list_runs(read_setting(config).config.state_dir)]
+    if output is Output.JSON:
+        show_json([_summary(run, state) for run, state in runs])
+    elif not runs:
+        typer.echo("No run yet.")
+    else:
+        rows = [
+            (
+                run.id,
+                _versions(state),
+                state.outcome or "unfinished",
+                str(len(_ran(state))),
+                show_duration(state.downtime) if state.downtime else "-",
+            )
+            for run, state in runs
+        ]
+        show_table(("run", "version", "outcome", "steps", "downtime"), rows, output)
+
+
+def _versions(state: "RunState") -> str:
+    if state.from_version in (None, state.to_version):
+        return state.to_version or "-"
+    return f"{state.from_version} -> {state.to_version or '?'}"
+
+
+def _ran(state: "RunState") -> list[str]:
+    return [step for step in state.attempts if step.startswith(("default/", "upgrade/"))]
+
+
+def _summary(run: "RunDirectory", state: "RunState") -> dict[str, Any]:
+    return {
+        "run": run.id,
+        "started": state.started,
+        "ended": state.ended or None,
+        "user": state.user,
+        "from_version": state.from_version,
+        "to_version": state.to_version,
+        "outcome": state.outcome or "unfinished",
+        "exit_code": state.exit_code,
+        "reason": state.stop_reason,
+        "downtime": state.downtime,
+        "continued": state.continued,
+        "debts": sorted(state.debts),
+        "directory": str(run.path),
+        "steps": [
+            {
+                "step": a.step,
+                "attempt": a.number,
+                "time": a.time,
+                "status": a.status or "running",
+                "seconds": a.seconds,
+                "message": a.message,
+            }
+            for attempts in state.attempts.values()
+            for a in attempts
+        ],
+    }
+
+
+@app.command()
+def show(run: RunArgument = "last", config: ConfigOption = None, output: OutputOption = Output.AUTO) -> None:
+    """Show what a run did: every attempt at every step, and the services."""
+    from orchestrator.cli.terminal import say, show_json, show_table
+    from orchestrator.cli.wording import Line
+    from orchestrator.upgrade.journal import read_journal
+    from orchestrator.upgrade.runs import find_run
+
+    directory = find_run(read_setting(config).config.state_dir, run)
+    state = directory.state()
+    if output is Output.JSON:
+        events = [
+            {"time": e.time, "event": e.name.value, **e.fields} for e in read_journal(directory.journal)
+        ]
+        show_json({**_summary(directory, state), "events": events})
+        return
+    told = f"{directory.id}  {_versions(state)}  {state.outcome or 'unfinished'}  by {state.user}"
+    say([Line(told, "bold")])
+    rows = [
+        (a.time[11:19], a.step, str(a.number), a.status or "running", show_duration(a.seconds), a.message)
+        for attempts in state.attempts.values()
+        for a in attempts
+    ]
+    if rows:
+        show_table(("time", "step", "try", "status", "took", "message"), rows, output)
+    if state.stop_reason:
+        say([Line(f"stopped: {state.stop_reason}", "bad")])
+    if state.debts:
+        say([Line(f"still to undo: {', '.join(sorted(state.debts))}", "bad")])
+
+
+@app.command()
+def log(
+    run: RunArgument = "last",
+    step: Annotated[
+        str, typer.Argument(metavar="[STEP]", help="A step's name or number; else the events.")
+    ] = "",
+    attempt: Annotated[int, typer.Option("--attempt", metavar="N", help="Which attempt; else the last.")] = 0,
+    config: ConfigOption = None,
+) -> None:
+    """Show a run's events with their times, or the output of one of its steps."""
+    from orchestrator.upgrade.journal import read_journal
+    from orchestrator.upgrade.runs import find_run
+
+    directory = find_run(read_setting(config).config.state_dir, run)
+    if step:
+        _show_step_log(directory, step, attempt)
+        return
+    for event in read_journal(directory.journal):
+        if line := describe(event):
+            typer.echo(f"{event.time[11:23]}  {line.text}")
+
+
+def _show_step_log(directory: "RunDirectory", wanted: str, attempt: int) -> None:
+    """Copy the log to stdout, as bytes: it may be large and is not ours to judge."""
+    import shutil
+    import sys
+
+    state = directory.state()
+    names = [name for name in state.attempts if _means(wanted, name)]
+    if len(names) != 1:
+        known = ", ".join(names or state.attempts)
+        what = "no step" if not names else "more than one step"
+        raise UsageError(f"{what} of run {directory.id} is called {wanted}", hint=f"one of: {known}")
+    number = attempt or state.attempts[names[0]][-1].number
+    path = directory.step_file(names[0], number, "log")
+    try:
+        with path.open("rb") as stream:
+            sys.stdout.flush()
+            shutil.copyfileobj(stream, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+    except OSError as error:
+        raise UsageError(
+            f"there is no log of attempt {number} at {names[0]}: {path}: {error.strerror}"
+        ) from None
+
+
+def _means(wanted: str, name: str) -> bool:
+    file = name.rpartition("/")[2]
+    return wanted in (name, file) or (wanted.isdigit() and file.startswith(f"{int(wanted):04}_"))
