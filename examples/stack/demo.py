@@ -19,6 +19,7 @@ import sys
 import time
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
 from urllib.request import urlopen
@@ -85,7 +86,7 @@ def parse_options() -> argparse.Namespace:
 
 def tell(directory: Path, options: argparse.Namespace) -> None:
     stack = bring_up(directory, options)
-    show(f"a reader searches in version {stack.version}", fetch(stack, "/search", q="silent lighthouse"))
+    search(stack, "silent lighthouse")
     switch(stack)
     say("What is to do? (exit 1: something is pending)")
     orchestrator(stack, "pending", expect=SOMETHING_PENDING)
@@ -96,7 +97,8 @@ def tell(directory: Path, options: argparse.Namespace) -> None:
     orchestrator(stack, "upgrade", "-y", expect=UNANSWERED)
     say("The upgrade.")
     orchestrator(stack, "upgrade", "-y", "--accept", "3030")
-    show(f"a reader searches in version {stack.version}", fetch(stack, "/search", q="silent lighthouse lem"))
+    orchestrator(stack, "runs", "show")
+    search(stack, "silent lighthouse lem")
     say("Once more: the one-shot steps are done, only the default steps run.")
     orchestrator(stack, "upgrade", "-y")
     suggest(stack)
@@ -120,7 +122,7 @@ def switch(stack: Installation) -> None:
         "The package manager replaces the code: version 2.0, and its steps. It touches no data and no service."
     )
     installation.install_package(stack, "2.0")
-    show("current", f"app-{stack.version}")
+    print(f"  current -> app-{stack.version}")
 
 
 def stop(stack: Installation) -> None:
@@ -150,7 +152,7 @@ def existing(directory: Path) -> Installation:
 
 def suggest(stack: Installation) -> None:
     """Commands to try next; each can be pasted into a shell."""
-    demo = f"{sys.executable} {Path(__file__).resolve()}"
+    demo = f"{sys.executable} {os.path.relpath(__file__)}"
     where = "" if stack.directory == default_directory() else f" --directory {stack.directory}"
     print(f"""
 The stack runs. To look around:
@@ -196,26 +198,31 @@ def orchestrator(stack: Installation, *arguments: str, expect: int | None = DONE
     return code
 
 
-def fetch(stack: Installation, path: str, **parameters: str) -> str:
-    """The application's answer. Raises Failed unless it is a good one."""
-    url = stack.settings()["BOOKSHELF_URL"] + path + ("?" + urlencode(parameters) if parameters else "")
+def search(stack: Installation, words: str) -> None:
+    """Search as a reader does, and show the answer. Raises Failed unless it is a good one of this version."""
+    answer = fetch(stack, "/search", q=words)
+    if answer["version"] != stack.version or not answer["books"]:
+        raise Failed(f"version {stack.version} of the application answered {answer} to a search for {words}")
+    say(f"A reader of version {answer['version']} searches for {words}: {answer['hits']} books.")
+    for book in answer["books"]:
+        print(f"  {book['shelf_mark']:14} {book['title']}, by {book['author']}")
+
+
+def fetch(stack: Installation, path: str, **parameters: str) -> Any:
+    """The application's answer. Raises Failed unless the status is a good one."""
+    url = f"{stack.settings()['BOOKSHELF_URL']}{path}?{urlencode(parameters)}"
     try:
         with urlopen(url, timeout=10) as answer:
-            return json.dumps(json.load(answer), indent=2)
+            return json.load(answer)
     except HTTPError as error:
-        raise Failed(
-            f"{url} answered {error.code} {HTTPStatus(error.code).phrase}: {error.read().decode()}"
-        ) from None
+        reason = error.read().decode("utf-8", "replace")
+        raise Failed(f"{url} answered {error.code} {HTTPStatus(error.code).phrase}: {reason}") from None
     except (URLError, OSError) as error:
         raise Failed(f"{url} does not answer: {error}") from None
 
 
 def say(text: str, *, mark: str = "== ") -> None:
     print(f"\n{mark}{text}", flush=True)
-
-
-def show(what: str, text: str) -> None:
-    print(f"  {what}: {text}".replace("\n", "\n  "), flush=True)
 
 
 if __name__ == "__main__":

@@ -20,12 +20,18 @@ def list_all(config: ConfigOption = None, output: OutputOption = Output.AUTO) ->
     """List all steps of all layers in running order."""
     from orchestrator.cli.terminal import show_json, show_table
     from orchestrator.upgrade.phases import phase_of
+    from orchestrator.upgrade.scripts import Kind
     from orchestrator.upgrade.survey import read_definitions
 
     setting = read_setting(config)
     definitions = read_definitions(setting.config, setting.registry)
     rows = [
-        (step.id, phase_of(step.number, definitions.phases).name, step.run_rule.value, step.header.name)
+        (
+            step.id,
+            "before" if step.kind is Kind.CHECK else phase_of(step.number, definitions.phases).name,
+            step.run_rule.value,
+            step.header.name,
+        )
         for step in definitions.scripts.steps
     ]
     if output is Output.JSON:

@@ -176,11 +176,12 @@ def after_stop(event: Event, command: str) -> list[Line]:
     services = event.get("services", {})
     up = [name for name, state in services.items() if state == "up"]
     down = [name for name, state in services.items() if state == "down"]
-    lines = [Line(f"The run stopped: {event['reason']}", "bad")]
+    where = f" in phase {event['phase']}" if event.get("phase") else ""
+    lines = [Line(f"The run stopped{where}; it is not finished.", "bad")]
     if services:
-        lines.append(Line(f"  services down: {', '.join(down) or 'none'}; up: {', '.join(up) or 'none'}"))
+        lines.append(Line(f"  services down:   {', '.join(down) or 'none'}; up: {', '.join(up) or 'none'}"))
     lines.append(Line(f"  continue with:   {command}", "bold"))
     if event.get("debts"):
         recover = command.replace("orchestrator upgrade", "orchestrator recover", 1)
-        lines.append(Line(f"  only start what is down:   {recover}"))
+        lines.append(Line(f"  or only start what is down:   {recover}"))
     return lines

@@ -1,27 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Units of systemd, through systemctl and journalctl.
+"""Units of systemd.
 
-A unit is held down by a link to /dev/null in /run/systemd/system.control: that directory is searched
-before /etc/systemd/system, where `systemctl mask --runtime` is without effect, and it is gone after a
-reboot. A masked unit cannot be started by hand, by Restart=, by another unit, a timer or a socket; but a
-timer or socket that tries is put out of action for good. So `stop` also stops the units that trigger
-this one, remembers them in the state directory, and `start` (or `release`, for a unit that was down
-before) brings them back. Masking takes a unit's ExecStop= away, therefore it comes after the stop.
+A unit is held down by a mask that the next boot takes away. It then cannot be started by hand, by
+Restart=, by another unit, a timer or a socket; but a timer or socket that tries is put out of action for
+good. So `stop` also stops the units that trigger this one, remembers them in the state directory, and
+`start` (or `release`, for a unit that was down before) brings them back. The mask takes a unit's ExecStop=
+away, therefore it comes after the stop.
 """
 
-import contextlib
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from orchestrator.config import model
 from orchestrator.errors import ServiceFailed
 from orchestrator.host import clock, facts, files, processes
 from orchestrator.host.facts import ProcessId
+from orchestrator.services import systemctl
 from orchestrator.services.service import Activity, Condition, Places
 
-HOLDS = Path("/run/systemd/system.control")
 _ACTIVITIES = {
     "active": Activity.RUNNING,
     "reloading": Activity.RUNNING,
@@ -33,8 +29,8 @@ _ACTIVITIES = {
 }
 _ENABLED = ("enabled", "enabled-runtime", "alias")
 _DISABLED = ("disabled", "masked", "masked-runtime", "bad")
-_WANTED_BY = ("WantedBy", "RequiredBy", "UpheldBy", "RequisiteOf")
-_BLOCK = b"[Unit]\nAssertPathExists=/run/orchestrator/no-such-file\n"
+_WANTED_BY = ("WantedBy", "RequiredBy", "UpheldBy")
+_STATE = ("LoadState", "ActiveState", "SubState", "Result", "MainPID", "NRestarts", "ExecMainStatus", "Job")
 
 
 class SystemdManager:
@@ -47,54 +43,40 @@ class SystemdManager:
 
     def condition(self) -> Condition:
         try:
-            shown = self._show(
-                "LoadState", "ActiveState", "SubState", "Result", "MainPID", "NRestarts", "ExecMainStatus"
-            )
+            return judge(self._unit, systemctl.show(self._unit, *_STATE))
         except ServiceFailed as error:
             return Condition(Activity.UNKNOWN, error.message)
-        if shown["LoadState"] == "not-found":
-            return Condition(Activity.FAILED, f"no unit {self._unit}")
-        activity = _ACTIVITIES.get(shown["ActiveState"], Activity.UNKNOWN)
-        return Condition(activity, _describe(shown), int(shown.get("MainPID") or 0) or None)
 
     def enabled(self) -> bool:
         """Whether a boot starts it: enabled, or without a choice of its own (static, generated, indirect,
         linked) and wanted by another unit. A socket or timer that would start it later does not count.
         While it is held, what was so before. Raises ServiceFailed when systemd cannot be asked."""
-        shown = self._show("LoadState", "UnitFileState", *_WANTED_BY)
         record = self._record()
         if "enabled" in record and self._unit_held() is not None:
             return bool(record["enabled"])
-        return _is_enabled(shown)
+        return is_enabled(systemctl.show(self._unit, "UnitFileState", *_WANTED_BY))
 
     def held(self) -> bool:
         unit = self._unit_held()
-        return unit is not None and self._show("LoadState", unit=unit)["LoadState"] == "masked"
+        return unit is not None and systemctl.is_masked(unit)
 
     def processes(self) -> set[ProcessId]:
-        """Everything in its control group, and its main process."""
+        """Everything in its control group, and its main process. Empty when systemd cannot be asked."""
         try:
-            shown = self._show("Id", "ControlGroup", "Slice", "MainPID")
+            shown = systemctl.show(self._unit, "Id", "ControlGroup", "Slice", "MainPID")
         except ServiceFailed:
-            return set()
-        group = shown.get("ControlGroup") or _default_group(shown.get("Slice", ""), shown["Id"])
-        pids = facts.in_control_group(group) | {int(shown.get("MainPID") or 0)}
-        return {
-            process for pid in pids - {0} if (process := facts.identify(pid)) and facts.is_running(process)
-        }
+            return set()  # `condition` says so
+        group = shown.get("ControlGroup") or default_group(shown.get("Slice", ""), shown["Id"])
+        main = int(shown.get("MainPID") or 0)
+        found = map(facts.identify, facts.in_control_group(group) | ({main} if main else set()))
+        return {process for process in found if process is not None and facts.is_running(process)}
 
     def log_tail(self, lines: int) -> list[str]:
         if self._spec.log is not None:
             return files.last_lines(self._spec.log, lines)
-        argv = [
-            "journalctl",
-            "--no-pager",
-            "--quiet",
-            "--output=cat",
-            f"--lines={lines}",
-            f"--unit={self._unit}",
-        ]
-        return processes.run(argv).stdout.splitlines()
+        options = ["--no-pager", "--quiet", "--output=cat", f"--lines={lines}"]
+        read = processes.run(["journalctl", *options, f"--unit={self._unit}"])
+        return read.stdout.splitlines() if read.ok else [f"journalctl: {read.last_words()}"]
 
     # What shall be ----------------------------------------------------------------------------------
 
@@ -102,142 +84,77 @@ class SystemdManager:
         # After `start-limit-hit` systemd refuses until this; it fails for a unit that is not loaded yet.
         processes.run(["systemctl", "reset-failed", "--", self._unit])
         self._restore_triggers()
-        self._systemctl("start", "--no-block", "--", self._unit)
+        systemctl.order("start", "--no-block", "--", self._unit)
 
     def stop(self) -> None:
-        shown = self._show("LoadState", "ActiveState", "TriggeredBy")
-        triggers = [unit for unit in shown.get("TriggeredBy", "").split() if self._is_active(unit)]
+        shown = systemctl.show(self._unit, "LoadState", "ActiveState", "TriggeredBy")
+        triggers = [unit for unit in shown.get("TriggeredBy", "").split() if _is_active(unit)]
         if triggers:
-            record = self._record()
+            record = {"was_up": shown["ActiveState"] not in ("inactive", "failed"), **self._record()}
             known = record.get("triggers", [])
-            self._write_record(
-                {"was_up": shown["ActiveState"] != "inactive"}
-                | record
-                | {"triggers": known + [unit for unit in triggers if unit not in known]}
-            )
+            self._write_record({**record, "triggers": sorted({*known, *triggers})})
         units = [*triggers, self._unit] if shown["LoadState"] != "not-found" else triggers
         if units:
             self._stop(units)
 
     def hold(self) -> None:
-        shown = self._show("Id", "LoadState", "UnitFileState", *_WANTED_BY)
         unit = self._unit_held()
         if unit is None:
+            shown = systemctl.show(self._unit, "Id", "UnitFileState", *_WANTED_BY)
             unit = shown["Id"]
-            self._write_record(self._record() | {"unit": unit, "enabled": _is_enabled(shown)})
-        self._mask(unit)
+            self._write_record({**self._record(), "unit": unit, "enabled": is_enabled(shown)})
+        systemctl.mask(unit)
         if self.condition().up:
-            self._stop_blocked(unit)
+            # Revived since the stop (Upholds= does so at once): stopped again, this time with the door closed.
+            systemctl.block(unit)
+            self.stop()
+            systemctl.unblock(unit)
+            systemctl.mask(unit)
 
     def release(self) -> None:
         unit = self._unit_held()
         if unit is not None:
-            _mask_of(unit).unlink(missing_ok=True)
-            self._remove_block(unit)
-            self._systemctl("daemon-reload")
-        record = self._record()
-        if not record.get("was_up", True):
+            systemctl.unmask(unit)
+        if not self._record().get("was_up", True):
             self._restore_triggers()
-        self._write_record(
-            {key: value for key, value in self._record().items() if key not in ("unit", "enabled")}
-        )
+        self._write_record(_without(self._record(), "unit", "enabled"))
 
     # How --------------------------------------------------------------------------------------------
-
-    def _show(self, *properties: str, unit: str | None = None) -> dict[str, str]:
-        """Raises ServiceFailed when systemd cannot be asked."""
-        names = ",".join(properties)
-        shown = processes.run(
-            ["systemctl", "show", "--no-pager", f"--property={names}", "--", unit or self._unit]
-        )
-        if not shown.ok:
-            raise ServiceFailed(f"systemd cannot be asked about {self._unit}: {shown.last_words()}")
-        pairs = (line.partition("=") for line in shown.stdout.splitlines())
-        return {key: value for key, _, value in pairs}
-
-    def _systemctl(self, *arguments: str, timeout: float = 90.0) -> None:
-        done = processes.run(["systemctl", *arguments], timeout=timeout)
-        if done.ok:
-            return
-        verb = arguments[0]
-        if done.exit_code == processes.TIMED_OUT:
-            raise ServiceFailed(
-                f"systemctl {verb} {self._unit} did not end within {timeout:g} s: {self.condition().detail}",
-                hint="systemd goes on with it; stop_timeout of the service is how long it is waited for",
-            )
-        raise ServiceFailed(
-            f"systemctl {verb} {self._unit} failed: {done.last_words()}",
-            hint=f"systemctl status {self._unit}",
-        )
 
     def _stop(self, units: Sequence[str]) -> None:
         """A start that somebody orders meanwhile cancels the stop: then it is ordered again."""
         deadline = clock.monotonic() + self._spec.stop_timeout
-        while (left := deadline - clock.monotonic()) > 0:
+        while True:
+            left = max(0.1, deadline - clock.monotonic())
             try:
-                return self._systemctl("stop", "--", *units, timeout=left)
-            except ServiceFailed:
-                if self.condition().activity not in (Activity.RUNNING, Activity.STARTING):
-                    raise
-        raise ServiceFailed(
-            f"{self._unit} is started again whenever it is stopped", hint=_who_starts(self._unit)
-        )
-
-    def _is_active(self, unit: str) -> bool:
-        return self._show("ActiveState", unit=unit)["ActiveState"] in ("active", "activating")
+                return systemctl.order("stop", "--", *units, timeout=left)
+            except ServiceFailed as error:
+                condition = self.condition()
+                revived = condition.activity in (Activity.RUNNING, Activity.STARTING)
+                if not revived or clock.monotonic() > deadline:
+                    raise ServiceFailed(f"{error.message} ({condition.detail})", hint=error.hint) from None
 
     def _restore_triggers(self) -> None:
         """Start the sockets, timers and paths that `stop` stopped; those an upgrade took away are forgotten."""
         record = self._record()
+        if not record.get("triggers"):
+            return
         up = self.condition().up
         triggers = [
             unit
-            for unit in record.get("triggers", ())
-            if self._show("LoadState", unit=unit)["LoadState"] == "loaded"
+            for unit in record["triggers"]
+            if systemctl.show(unit, "LoadState")["LoadState"] == "loaded"
             and not (up and unit.endswith(".socket"))  # systemd refuses a socket whose service runs
         ]
         if triggers:
             processes.run(["systemctl", "reset-failed", "--", *triggers])
-            self._systemctl("start", "--", *triggers)
-        self._write_record({key: value for key, value in record.items() if key not in ("triggers", "was_up")})
-
-    def _mask(self, unit: str) -> None:
-        try:
-            files.make_directory(HOLDS)
-            if not _mask_of(unit).is_symlink():
-                _mask_of(unit).symlink_to(os.devnull)
-        except OSError as error:
-            raise ServiceFailed(f"cannot hold {unit} down: {error.strerror}: {error.filename}") from None
-        self._systemctl("daemon-reload")
-        state = self._show("LoadState", unit=unit)["LoadState"]
-        if state != "masked":
-            raise ServiceFailed(
-                f"cannot hold {unit} down: systemd says {state}, not masked, in spite of {_mask_of(unit)}"
-            )
-
-    def _stop_blocked(self, unit: str) -> None:
-        """Stop what somebody revived between the stop and the mask (Upholds= does so at once).
-
-        A condition that fails keeps it from being started and, unlike the mask, leaves it its ExecStop=.
-        """
-        files.make_directory(_block_of(unit).parent)
-        files.replace_file(_block_of(unit), _BLOCK, durable=False)
-        _mask_of(unit).unlink()
-        self._systemctl("daemon-reload")
-        self.stop()
-        self._mask(unit)
-        self._remove_block(unit)
-
-    @staticmethod
-    def _remove_block(unit: str) -> None:
-        _block_of(unit).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            _block_of(unit).parent.rmdir()
+            systemctl.order("start", "--", *triggers)
+        self._write_record(_without(record, "triggers", "was_up"))
 
     def _unit_held(self) -> str | None:
         """The unit that `hold` was at: the one behind an alias, which cannot be told while it is masked."""
         for unit in (self._record().get("unit"), self._unit):
-            if unit and (_mask_of(unit).is_symlink() or _block_of(unit).exists()):
+            if unit and systemctl.is_touched(unit):
                 return str(unit)
         return None
 
@@ -247,23 +164,30 @@ class SystemdManager:
         return record if isinstance(record, dict) and record.get("boot") == facts.boot_id() else {}
 
     def _write_record(self, record: Mapping[str, Any]) -> None:
-        content = {key: value for key, value in record.items() if key != "boot"}
+        content = _without(record, "boot")
         if content:
             files.replace_json(self._record_path, {"boot": facts.boot_id(), **content})
         else:
             self._record_path.unlink(missing_ok=True)
 
 
-def _mask_of(unit: str) -> Path:
-    return HOLDS / unit
+def _without(record: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if key not in keys}
 
 
-def _block_of(unit: str) -> Path:
-    return HOLDS / f"{unit}.d" / "orchestrator.conf"
+def _is_active(unit: str) -> bool:
+    return systemctl.show(unit, "ActiveState")["ActiveState"] in ("active", "activating")
 
 
-def _who_starts(unit: str) -> str:
-    return f"journalctl --unit={unit} and systemctl list-dependencies --reverse {unit} may tell by whom"
+def judge(unit: str, shown: Mapping[str, str]) -> Condition:
+    """What systemd's properties of a unit mean. Pure."""
+    if shown["LoadState"] == "not-found" and shown["ActiveState"] == "inactive":
+        return Condition(Activity.FAILED, f"no unit {unit}")
+    activity = _ACTIVITIES.get(shown["ActiveState"], Activity.UNKNOWN)
+    detail = _describe(shown)
+    if activity in (Activity.STOPPED, Activity.FAILED) and shown.get("Job", "0") not in ("", "0"):
+        activity, detail = Activity.STARTING, f"{detail}, its start waits for another unit"
+    return Condition(activity, detail, int(shown.get("MainPID") or 0) or None)
 
 
 def _describe(shown: Mapping[str, str]) -> str:
@@ -280,14 +204,15 @@ def _describe(shown: Mapping[str, str]) -> str:
     return text
 
 
-def _is_enabled(shown: Mapping[str, str]) -> bool:
+def is_enabled(shown: Mapping[str, str]) -> bool:
+    """What the properties of a unit say about the next boot. Pure."""
     state = shown.get("UnitFileState", "")
     if state in _ENABLED:
         return True
     return state not in _DISABLED and any(shown.get(relation) for relation in _WANTED_BY)
 
 
-def _default_group(slice_unit: str, unit: str) -> str:
+def default_group(slice_unit: str, unit: str) -> str:
     """Where systemd puts the processes of a unit: `a-b.slice` lies in `a.slice`."""
     parts = slice_unit.removesuffix(".slice").strip("-").split("-") if slice_unit else []
     slices = ["-".join(parts[: count + 1]) + ".slice" for count in range(len(parts)) if parts[count]]

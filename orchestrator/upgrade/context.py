@@ -4,7 +4,6 @@
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +48,6 @@ class RunContext:
     seen: "dict[str, set[ProcessId]]" = field(default_factory=dict)
     _progress_guard: threading.Lock = field(default_factory=threading.Lock)
     _shim: Shim | None = None
-    _first_stop_monotonic: float | None = None
     _status_written: float = 0.0
     _status_step: str = ""
 
@@ -57,8 +55,6 @@ class RunContext:
         self.journal = Journal(self.directory.journal, listener=self._take)
 
     def _take(self, event: Event) -> None:
-        if event.name is EventName.SERVICE_STOPPING and self.state.first_stop is None:
-            self._first_stop_monotonic = clock.monotonic()
         apply(self.state, event)
         self.reporter.event(event)
 
@@ -106,15 +102,6 @@ class RunContext:
             if progress.step != self._status_step or now - self._status_written >= STATUS_EVERY:
                 self._status_written, self._status_step = now, progress.step
                 statusfile.write_status(self.config.state_dir, progress)
-
-    def downtime(self) -> float:
-        """Seconds since the first stop of this run; by the wall clock where another process made it."""
-        if self.state.first_stop is None:
-            return 0.0
-        if self._first_stop_monotonic is not None:
-            return round(clock.monotonic() - self._first_stop_monotonic, 3)
-        began = datetime.fromisoformat(self.state.first_stop)
-        return round(max(0.0, (clock.now() - began).total_seconds()), 3)
 
     def close(self) -> None:
         if self._shim is not None:

@@ -51,15 +51,19 @@ class EventName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line. `time` is UTC in RFC 3339; `fields` depend on the name."""
+    """One line. `time` is UTC in RFC 3339, `mono` the monotonic clock in seconds (meaningful within one boot);
+    `fields` depend on the name."""
 
     seq: int
     time: str
+    mono: float
     name: EventName
     fields: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        return json.dumps({"seq": self.seq, "time": self.time, "event": self.name.value, **self.fields})
+        return json.dumps(
+            {"seq": self.seq, "time": self.time, "mono": self.mono, "event": self.name.value, **self.fields}
+        )
 
     def __getitem__(self, key: str) -> Any:
         return self.fields[key]
@@ -78,7 +82,7 @@ def read_journal(path: Path) -> Iterator[Event]:
         try:
             content = json.loads(line)
             name = EventName(content.pop("event"))
-            yield Event(content.pop("seq"), content.pop("time"), name, content)
+            yield Event(content.pop("seq"), content.pop("time"), content.pop("mono"), name, content)
         except (ValueError, KeyError, AttributeError):
             continue
 
@@ -103,7 +107,7 @@ class Journal:
     def write(self, name: EventName, **fields: Any) -> Event:
         """Record an event; it is on the disk when this returns. Raises StateUnwritable."""
         with self._guard:
-            event = Event(self._seq + 1, clock.timestamp(), name, fields)
+            event = Event(self._seq + 1, clock.timestamp(), round(clock.monotonic(), 3), name, fields)
             try:
                 self._log.append(event.to_json())
             except OSError as error:

@@ -165,7 +165,7 @@ def make_plan(situation: Situation, selection: Selection = Selection()) -> Plan:
     services_seconds = sum(_seconds(move, situation.durations) for move in moves)
     return Plan(
         steps=tuple(steps),
-        checks=tuple(s for s in situation.steps if s.kind is Kind.CHECK and _applies(s, situation)),
+        checks=tuple(_checks(situation)),
         entered=entered,
         transitions=moves,
         questions=tuple(_questions(due, situation)),
@@ -252,12 +252,20 @@ def _resumed_reason(step: Step, run: RunState) -> Reason | None:
     return Reason.FINISHED if last.status.good else Reason.FAILED
 
 
+def _checks(situation: Situation) -> Iterable[Step]:
+    """Checks that apply; those that have passed in the run that is continued are not asked again."""
+    for step in situation.steps:
+        passed = situation.resumed is not None and situation.resumed.finished(step.id)
+        if step.kind is Kind.CHECK and _applies(step, situation) and not passed:
+            yield step
+
+
 def _notes(situation: Situation) -> Iterable[str]:
     for masked in situation.masked:
         yield f"{masked.kind}/{masked.name} is masked by {masked.by}"
     if not situation.saved_steps:
         return
-    now = {step.id: step.sha256 for step in situation.steps}
+    now = {step.id: step.sha256 for step in situation.steps if step.kind is not Kind.CHECK}
     for step_id in sorted(now.keys() | situation.saved_steps.keys()):
         before = situation.saved_steps.get(step_id)
         if before is None:

@@ -296,7 +296,7 @@ def finish(context: RunContext) -> Result:
     _note_version(context)
     due = {planned.step.id for planned in context.plan.steps}
     failures = tuple(attempt for attempt in context.state.failures if attempt.step in due)
-    downtime = context.downtime()
+    downtime = round(context.state.downtime, 3)
     outcome = Outcome.DONE_WITH_FAILURES if failures else Outcome.DONE
     code = ExitCode.LOSSES if failures else ExitCode.DONE
     context.write(EventName.RUN_ENDED, outcome=outcome, exit_code=code, downtime=downtime)

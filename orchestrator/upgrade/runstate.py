@@ -3,6 +3,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -77,6 +78,22 @@ class Attempt:
     message: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """A moment: by the wall clock, by the monotonic clock, and the boot in which the latter counts."""
+
+    time: str
+    mono: float
+    boot: str
+
+    def seconds_until(self, later: "Instant") -> float:
+        """Never negative; by the monotonic clock unless a reboot lies between."""
+        if self.boot == later.boot:
+            return max(0.0, later.mono - self.mono)
+        between = datetime.fromisoformat(later.time) - datetime.fromisoformat(self.time)
+        return max(0.0, between.total_seconds())
+
+
 @dataclass(slots=True)
 class RunState:
     """The fold. `attempts` holds every attempt at a step in order; the last one counts."""
@@ -100,7 +117,9 @@ class RunState:
     exit_code: int | None = None
     ended: str = ""
     service_seconds: dict[str, dict[str, float]] = field(default_factory=dict)
-    first_stop: str | None = None
+    boot: str = ""
+    down_since: Instant | None = None
+    # Seconds in which a service that the run stopped was not ready again.
     downtime: float = 0.0
     continued: int = 0
 
@@ -155,12 +174,14 @@ def _ignore(_state: RunState, _event: Event) -> None:
 
 
 def _run_started(state: RunState, event: Event) -> None:
+    state.boot = event.get("boot", "")
     state.run, state.started, state.user = event["run"], event.time, event.get("user", "")
     state.from_version, state.to_version = event.get("from_version"), event.get("to_version")
 
 
 def _continued(state: RunState, event: Event) -> None:
     state.continued += 1
+    state.boot = event.get("boot", "")
     state.stop_reason = ""
     state.to_version = event.get("to_version", state.to_version)
 
@@ -180,11 +201,16 @@ def _answered(state: RunState, event: Event) -> None:
 
 def _debt(state: RunState, event: Event) -> None:
     debt = Debt(event["kind"], event.get("service", ""))
+    if debt.kind == "stopped" and state.down_since is None:
+        state.down_since = Instant(event.time, event.mono, state.boot)
     state.debts[debt.id] = debt
 
 
 def _debt_paid(state: RunState, event: Event) -> None:
     state.debts.pop(Debt(event["kind"], event.get("service", "")).id, None)
+    if state.down_since and not any(debt.kind == "stopped" for debt in state.debts.values()):
+        state.downtime += state.down_since.seconds_until(Instant(event.time, event.mono, state.boot))
+        state.down_since = None
 
 
 def _phase(state: RunState, event: Event) -> None:
@@ -223,13 +249,10 @@ def _service_timed(state: RunState, event: Event) -> None:
     state.service_seconds.setdefault(event["service"], {})[kind] = event.get("seconds", 0.0)
 
 
-def _service_stopping(state: RunState, event: Event) -> None:
-    state.first_stop = state.first_stop or event.time
-
-
 def _recovered(state: RunState, _event: Event) -> None:
     # Applications worked on the data meanwhile: the backup is to be made again.
-    state.attempts.pop(BACKUP, None)
+    if backup := state.last_attempt(BACKUP):
+        state.superseded[BACKUP] = backup.number
 
 
 def _stopped(state: RunState, event: Event) -> None:
@@ -241,7 +264,6 @@ def _ended(state: RunState, event: Event) -> None:
     state.outcome = Outcome(event["outcome"])
     state.exit_code = event.get("exit_code", 0)
     state.ended = event.time
-    state.downtime = event.get("downtime", 0.0)
 
 
 _HANDLERS = {
@@ -259,7 +281,6 @@ _HANDLERS = {
     EventName.HISTORY_RECORDED: _recorded,
     EventName.SERVICE_DOWN: _service_timed,
     EventName.SERVICE_READY: _service_timed,
-    EventName.SERVICE_STOPPING: _service_stopping,
     EventName.RECOVERED: _recovered,
     EventName.RUN_STOPPED: _stopped,
     EventName.RUN_ENDED: _ended,

@@ -5,6 +5,8 @@ import json
 import os
 import re
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +24,7 @@ from orchestrator.upgrade.scripts import Step, find_steps
 from tests.support.requirements import require
 from tests.support.servers import PostgresqlServer, free_port, postgresql_server, server_directory
 
+CHECKOUT = Path(__file__).resolve().parents[2]
 README = (share_directory() / "scripts.d" / "README.md").read_text()
 # A line with the file's name, then its text.
 _EXAMPLE = re.compile(
@@ -292,3 +295,71 @@ def test_the_index_step_asks_to_be_tried_again_when_nobody_answers(
         silent.bind(("127.0.0.1", 0))
         address = {"EXAMPLE_API": f"http://127.0.0.1:{silent.getsockname()[1]}"}
         assert run(steps["6100"], tmp_path, address).exit_code == 75
+
+
+# Actions ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def web_server(steps: Mapping[str, Step], tmp_path: Path) -> Iterator[Path]:
+    """A server with the step of actions as its only one and a service `web`; its configuration."""
+    port = free_port()
+    render = tmp_path / "example-render"
+    render.write_text(f"#!/bin/sh\necho rendered >>{tmp_path}/rendered\n")
+    render.chmod(0o755)
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "a.conf").write_text("one")
+    (tmp_path / "ping").touch()
+    text = steps["6200"].path.read_text().replace("/usr/bin/example-render", str(render))
+    text = text.replace("/etc/example", str(tmp_path)).replace(":8080/", f":{port}/")
+    step = tmp_path / "scripts.d" / "default" / steps["6200"].name
+    step.parent.mkdir(parents=True)
+    step.write_text(text)
+    config = tmp_path / "orchestrator.yaml"
+    web = {
+        "tier": "application",
+        "manager": "process",
+        "command": [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port)],
+        "cwd": str(tmp_path),
+        "ports": [port],
+        "ready": [{"http": f"http://127.0.0.1:{port}/ping"}],
+    }
+    content = {"state_dir": "state", "log_dir": "log", "scripts": ["scripts.d"], "services": {"web": web}}
+    config.write_text(json.dumps(content))
+    yield config
+    orchestrator("services", "stop", "--config", str(config))
+
+
+def orchestrator(*arguments: str) -> str:
+    """What the command says; it must end with 0."""
+    argv = [sys.executable, "-m", "orchestrator", *arguments]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, cwd=CHECKOUT, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_step_of_actions_runs_at_first_and_then_when_a_template_changed(
+    web_server: Path, tmp_path: Path
+) -> None:
+    rendered = tmp_path / "rendered"
+    upgrade = ("upgrade", "--assumeyes", "--config", str(web_server))
+    for _ in range(2):
+        orchestrator(*upgrade)
+        assert rendered.read_text() == "rendered\n"
+    (tmp_path / "templates" / "a.conf").write_text("two")
+    orchestrator(*upgrade)
+    assert rendered.read_text() == "rendered\nrendered\n"
+
+
+# Writing ------------------------------------------------------------------------------------------
+
+
+def test_the_command_that_begins_a_step_makes_one_that_lints(tmp_path: Path) -> None:
+    written = next(line.split()[1:] for line in README.splitlines() if "orchestrator scripts new " in line)
+    made = orchestrator(*written, "--directory", str(tmp_path / "layer")).strip()
+    assert Path(made).name == "3010_rename_mail_settings.sh"
+    orchestrator("scripts", "lint", str(tmp_path / "layer"))
+
+
+def test_the_shipped_steps_lint() -> None:
+    orchestrator("scripts", "lint", str(share_directory() / "scripts.d"))

@@ -24,9 +24,9 @@ PARENT = Path(tempfile.gettempdir()) / "orchestrator-test-hosts"
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
 
-def claim(directory: Path) -> None:
-    """Say that this process made the host in `directory`."""
-    owner = identify(os.getpid())
+def claim(directory: Path, pid: int) -> None:
+    """Say that the process `pid` made the host in `directory`."""
+    owner = identify(pid)
     assert owner is not None
     directory.with_suffix(".owner").write_text(json.dumps(owner.to_json()))
 
@@ -132,6 +132,8 @@ def guard(directory: Path) -> Iterator[None]:
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.support.host_remains", str(directory)],
         stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
         cwd=_CHECKOUT,
         start_new_session=True,
     )

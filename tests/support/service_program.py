@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A small service for tests, and its own start, stop and status commands, as an init script has them.
 
-    service_program.py run    --port N [--stubborn] [--child] [--escape]
+    service_program.py run    --port N [--stubborn] [--child] [--deaf-child] [--escape]
     service_program.py start  --pid-file F (the options of run)     daemonises, keeps its output open
     service_program.py stop   --pid-file F
     service_program.py status --pid-file F                          answers by the LSB
 
 It listens on the port and says so on its output. `--stubborn` ignores SIGTERM; `--child` has a child
-that ends with it, `--escape` one that leads a session of its own, has an empty environment, ignores
-SIGTERM, and stays. Standard library only: it runs under any Python, also inside throw-away hosts.
+that ends with it, `--deaf-child` one that ignores SIGTERM and stays, `--escape` one that also leads a
+session of its own with an empty environment. Standard library only: it runs under any Python, also inside throw-away hosts.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 _CHILD = "import sys; sys.stdin.read()"
-_ESCAPED = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+_DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
 
 
 def main() -> int:
@@ -38,7 +38,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("verb", choices=("run", "start", "stop", "status"))
     parser.add_argument("--port", type=int)
     parser.add_argument("--pid-file", type=Path)
-    for flag in ("--stubborn", "--child", "--escape"):
+    for flag in ("--stubborn", "--child", "--deaf-child", "--escape"):
         parser.add_argument(flag, action="store_true")
     return parser.parse_args()
 
@@ -48,8 +48,10 @@ def run(options: argparse.Namespace) -> int:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if options.child:
         subprocess.Popen([sys.executable, "-c", _CHILD], stdin=subprocess.PIPE)
+    if options.deaf_child:
+        subprocess.Popen([sys.executable, "-c", _DEAF])
     if options.escape:
-        subprocess.Popen([sys.executable, "-c", _ESCAPED], env={}, start_new_session=True)
+        subprocess.Popen([sys.executable, "-c", _DEAF], env={}, start_new_session=True)
     with socket.create_server(("127.0.0.1", options.port)) as server:
         print(f"pid {os.getpid()} listens on port {options.port}", flush=True)
         while True:

@@ -67,6 +67,7 @@ class SystemdHost:
         self._root = self.directory / "root"
         self._nspawn: subprocess.Popen[bytes] | None = None
         self._leader: int | None = None
+        self._spawned: list[subprocess.Popen[bytes]] = []
         self._exit = contextlib.ExitStack()
 
     # Life -----------------------------------------------------------------------------------------
@@ -75,7 +76,7 @@ class SystemdHost:
         """Make the host and boot it."""
         host_remains.remove_stale()
         self.directory.mkdir(parents=True)
-        host_remains.claim(self.directory)
+        host_remains.claim(self.directory, os.getpid())
         self._exit.callback(host_remains.remove, self.directory)
         try:
             self._exit.enter_context(host_remains.guard(self.directory))
@@ -106,14 +107,17 @@ class SystemdHost:
     def cut(self) -> None:
         """Power off without a word: every process dies at once, the disk keeps what was written."""
         host_remains.kill_processes(self.name)
-        if self._nspawn is not None:
-            self._nspawn.wait(10)
+        for process in (*self._spawned, *filter(None, (self._nspawn,))):
+            process.communicate(timeout=10)
+        self._spawned.clear()
         self._nspawn = self._leader = None
 
     def down(self) -> None:
         """Throw it away."""
-        self.cut()
-        self._exit.close()
+        try:
+            self.cut()
+        finally:
+            self._exit.close()
 
     def __enter__(self) -> Self:
         self.up()
@@ -154,8 +158,13 @@ class SystemdHost:
     def spawn(
         self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, **streams: Any
     ) -> subprocess.Popen[bytes]:
-        """Start a command inside and return at once. To signal it use `kill`: the Popen is nsenter's."""
-        return subprocess.Popen(self._enter(argv, env), **{"stdin": subprocess.DEVNULL, **streams})
+        """Start a command inside and return at once; it ends with the host at the latest.
+
+        To signal it use `kill`: the Popen is nsenter's. `streams` are Popen's; stdin is /dev/null.
+        """
+        process = subprocess.Popen(self._enter(argv, env), **{"stdin": subprocess.DEVNULL, **streams})
+        self._spawned.append(process)
+        return process
 
     def kill(self, process: subprocess.Popen[bytes], number: int = signal.SIGKILL) -> None:
         """Signal the command that `spawn` started, not its nsenter."""

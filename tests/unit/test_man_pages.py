@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from orchestrator.config import model
 from orchestrator.config.quantities import parse_duration
+from orchestrator.errors import ExitCode
 from orchestrator.host import processes
 from orchestrator.upgrade.actions import BUILT_IN
 from orchestrator.upgrade.header import FIELDS
@@ -167,6 +169,96 @@ def test_the_scripts_page_has_exactly_the_actions() -> None:
 def test_the_scripts_page_has_exactly_the_kinds() -> None:
     kinds = entries("orchestrator-scripts.7", "FINDING STEPS", "Pa")
     assert kinds == [f"{kind}/" for kind in Kind]
+
+
+# orchestrator(8) ------------------------------------------------------------------------------------
+
+_FLAGS = re.compile(r"\bFl (-?[a-z-]+)(?: [|,] (-?[a-z-]+))?")
+
+
+def root_command() -> Any:
+    from orchestrator.cli.app import app
+
+    return typer.main.get_command(app)
+
+
+def leaf_commands() -> dict[str, Any]:
+    """`history list` -> its command, for every command that is not a group."""
+    root = root_command()
+    context = root.make_context("orchestrator", [], resilient_parsing=True)
+    found: dict[str, Any] = {}
+    for name in root.list_commands(context):
+        command = root.get_command(context, name)
+        inner = getattr(command, "commands", None)
+        found |= {f"{name} {verb}": leaf for verb, leaf in inner.items()} if inner else {name: command}
+    return found
+
+
+def options_of(command: Any) -> set[str]:
+    return {
+        name for p in command.params if p.param_type_name == "option" for name in (*p.opts, *p.secondary_opts)
+    }
+
+
+def arguments_of(command: Any) -> list[str]:
+    found = [p for p in command.params if p.param_type_name == "argument"]
+    return [re.sub("[^a-z]", "", (p.metavar or p.name).lower()) for p in found]
+
+
+def flags_in(lines: list[str]) -> set[str]:
+    """Options named by `Fl` macros, as they are typed."""
+    return {f"-{flag}" for line in lines for pair in _FLAGS.findall(line) for flag in pair if flag}
+
+
+def usage_and_items(name: str) -> tuple[list[str], list[str]]:
+    """The usage lines of a command, and the list items that explain its own options."""
+    lines = sections("orchestrator.8", "Ss")[name]
+    end = lines.index(".Pp")
+    return lines[:end], [line for line in lines[end:] if line.startswith(".It Fl ")]
+
+
+def common_items() -> tuple[set[str], set[str]]:
+    """The options that are explained once: those of the program itself, those of many commands."""
+    lines = sections("orchestrator.8", "Sh")["OPTIONS"]
+    middle = lines.index(".Pp")
+    first, second = (
+        [x for x in part if x.startswith(".It Fl ")] for part in (lines[:middle], lines[middle:])
+    )
+    return flags_in(first), flags_in(second)
+
+
+def test_the_page_has_exactly_the_commands() -> None:
+    assert set(sections("orchestrator.8", "Ss")) == set(leaf_commands())
+
+
+def test_the_page_has_exactly_the_options_of_the_program_itself() -> None:
+    assert common_items()[0] == options_of(root_command())
+
+
+@pytest.mark.parametrize("name", leaf_commands())
+def test_the_page_has_exactly_the_options_and_arguments_of_a_command(name: str) -> None:
+    command = leaf_commands()[name]
+    usage, items = usage_and_items(name)
+    assert usage[:2] == [".Nm", f".Cm {name}"]
+    assert flags_in(usage) == options_of(command)
+    assert flags_in(items) <= flags_in(usage)
+    assert flags_in(usage) <= flags_in(items) | common_items()[1], "an option is not explained"
+    without_options = [re.sub(r"Fl .*", "", line) for line in usage[2:]]
+    assert re.findall(r"Ar ([a-z]+)", " ".join(without_options)) == arguments_of(command)
+
+
+@pytest.mark.parametrize("name", leaf_commands())
+def test_a_required_option_is_not_shown_as_optional(name: str) -> None:
+    usage, _ = usage_and_items(name)
+    needed = {
+        opt for p in leaf_commands()[name].params if p.required for opt in p.opts if opt.startswith("-")
+    }
+    assert flags_in([line for line in usage if line.startswith(".Fl ")]) == needed
+
+
+def test_the_page_has_exactly_the_exit_codes() -> None:
+    lines = sections("orchestrator.8", "Sh")["EXIT STATUS"]
+    assert [int(line.split()[1]) for line in lines if line.startswith(".It ")] == sorted(ExitCode)
 
 
 # All ------------------------------------------------------------------------------------------------

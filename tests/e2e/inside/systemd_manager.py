@@ -314,7 +314,7 @@ def test_a_unit_that_does_not_exist_has_failed_and_may_be_stopped_and_held(tmp_p
     manager.hold()
     assert manager.held()
     manager.release()
-    with pytest.raises(ServiceFailed, match="no-such.service not found"):
+    with pytest.raises(ServiceFailed, match=r"no-such\.service failed: .* not found"):
         manager.start()
 
 
@@ -339,6 +339,16 @@ def test_a_unit_that_has_not_yet_notified_is_starting(workshop: SystemdWorkshop)
     app.manager.stop()
 
 
+def test_a_unit_whose_start_waits_for_another_unit_is_starting(workshop: SystemdWorkshop) -> None:
+    workshop.write("slow.service", "[Service]\nType=oneshot\nExecStart=/usr/bin/sleep 0.5")
+    app = workshop.make(unit=["[Unit]", "After=slow.service"])
+    systemctl("start", "--no-block", "slow.service")
+    app.manager.start()
+    assert app.manager.condition().activity is Activity.STARTING
+    assert app.manager.condition().detail == "inactive (dead), its start waits for another unit"
+    app.controlled.wait_ready()
+
+
 def test_a_start_clears_the_start_limit(workshop: SystemdWorkshop) -> None:
     app = workshop.make(unit=["Restart=no", "[Unit]", "StartLimitBurst=2", "StartLimitIntervalSec=1h"])
     for _ in range(3):
@@ -350,7 +360,10 @@ def test_a_start_clears_the_start_limit(workshop: SystemdWorkshop) -> None:
 def test_a_stop_that_systemd_does_not_bound_is_bounded(workshop: SystemdWorkshop) -> None:
     app = workshop.make("--stubborn", stop_timeout=1, unit=["TimeoutStopSec=infinity"])
     app.start()
-    with pytest.raises(ServiceFailed, match=r"did not end within 1 s: deactivating \(stop-sigterm\)"):
+    with pytest.raises(
+        ServiceFailed,
+        match=r"did not end within 1 s; systemd goes on with it \(deactivating \(stop-sigterm\)\)",
+    ):
         app.manager.stop()
     assert app.manager.condition().activity is Activity.STOPPING
 

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Questions and orders to systemd, and keeping a unit masked until the next boot."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestrator.errors import ServiceFailed
+from orchestrator.host import files, processes
+
+# Searched before /etc/systemd/system, where the links of `systemctl mask --runtime` are without effect.
+HOLDS = Path("/run/systemd/system.control")
+_BLOCK = b"[Unit]\nAssertPathExists=/run/orchestrator/no-such-file\n"
+
+
+def show(unit: str, *properties: str) -> dict[str, str]:
+    """Properties of a unit; one that systemd does not know is missing. Raises ServiceFailed."""
+    names = ",".join(properties)
+    shown = processes.run(["systemctl", "show", "--no-pager", f"--property={names}", "--", unit])
+    if not shown.ok:
+        raise ServiceFailed(f"systemd cannot be asked about {unit}: {shown.last_words()}")
+    pairs = (line.partition("=") for line in shown.stdout.splitlines())
+    return {key: value for key, _, value in pairs}
+
+
+def order(verb: str, *arguments: str, timeout: float = 90.0) -> None:
+    """Have systemctl do it. Raises ServiceFailed with its words; what was ordered may go on after `timeout`."""
+    done = processes.run(["systemctl", verb, *arguments], timeout=timeout)
+    if done.ok:
+        return
+    units = [argument for argument in arguments if not argument.startswith("-")]
+    what = " ".join(["systemctl", verb, *units])
+    if done.exit_code == processes.TIMED_OUT:
+        raise ServiceFailed(f"{what} did not end within {timeout:.3g} s; systemd goes on with it")
+    raise ServiceFailed(f"{what} failed: {done.last_words()}", hint=f"systemctl status {' '.join(units)}")
+
+
+# Masks --------------------------------------------------------------------------------------------
+
+
+def is_touched(unit: str) -> bool:
+    """Whether `mask` or `block` was here, in force or not."""
+    return _link(unit).is_symlink() or _drop_in(unit).exists()
+
+
+def is_masked(unit: str) -> bool:
+    """Whether our mask is in force: it exists, and systemd has read it."""
+    return _link(unit).is_symlink() and show(unit, "LoadState")["LoadState"] == "masked"
+
+
+def mask(unit: str) -> None:
+    """Nobody can start it. It loses its ExecStop= as well: what runs is to be stopped before. Raises ServiceFailed."""
+    with _changing(unit):
+        files.make_directory(HOLDS)
+        if not _link(unit).is_symlink():
+            _link(unit).symlink_to(os.devnull)
+    state = show(unit, "LoadState")["LoadState"]
+    if state != "masked":
+        raise ServiceFailed(
+            f"cannot hold {unit} down: systemd says {state}, not masked, in spite of {_link(unit)}"
+        )
+
+
+def block(unit: str) -> None:
+    """Instead of `mask`: nobody can start it, and what runs can still be stopped properly. Raises ServiceFailed.
+
+    A condition that fails. Not a hold for long: its file is easily taken for a part of the unit.
+    """
+    with _changing(unit):
+        files.make_directory(_drop_in(unit).parent)
+        files.replace_file(_drop_in(unit), _BLOCK, durable=False)
+        _link(unit).unlink(missing_ok=True)
+
+
+def unblock(unit: str) -> None:
+    """Take the block away; read by systemd with the next change."""
+    _drop_in(unit).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        _drop_in(unit).parent.rmdir()
+
+
+def unmask(unit: str) -> None:
+    """Undo `mask` and `block`, and nothing that others did. Raises ServiceFailed."""
+    with _changing(unit):
+        unblock(unit)
+        _link(unit).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _changing(unit: str) -> Iterator[None]:
+    """A change of files in HOLDS, which systemd reads at the end of it."""
+    try:
+        yield
+    except OSError as error:
+        raise ServiceFailed(f"cannot mask or unmask {unit}: {error.strerror}: {error.filename}") from None
+    order("daemon-reload")
+
+
+def _link(unit: str) -> Path:
+    return HOLDS / unit
+
+
+def _drop_in(unit: str) -> Path:
+    return HOLDS / f"{unit}.d" / "orchestrator.conf"
