@@ -152,7 +152,8 @@ def existing(directory: Path) -> Installation:
 
 def suggest(stack: Installation) -> None:
     """Commands to try next; each can be pasted into a shell."""
-    demo = f"{sys.executable} {os.path.relpath(__file__)}"
+    path = Path(__file__)
+    demo = f"{sys.executable} {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}"
     where = "" if stack.directory == default_directory() else f" --directory {stack.directory}"
     print(f"""
 The stack runs. To look around:

@@ -46,7 +46,7 @@ def status(config: ConfigOption = None, output: OutputOption = Output.AUTO) -> N
 
 def read(setting: Setting) -> Status:
     from orchestrator.upgrade import lock, statusfile
-    from orchestrator.upgrade.runs import list_runs, unfinished_runs
+    from orchestrator.upgrade.runs import list_runs, unfinished_run
 
     state_dir = setting.config.state_dir
     runs = list_runs(state_dir)
@@ -55,7 +55,7 @@ def read(setting: Setting) -> Status:
         return Status("running", holder.get("run"), holder, statusfile.read_status(state_dir))
     if not runs:
         return Status("never", next=setting.command("upgrade"))
-    current = next(unfinished_runs(state_dir), None)
+    current = unfinished_run(state_dir)
     if current is None:
         last = runs[-1].state()
         return Status("idle", runs[-1].id, outcome=last.outcome, ended=last.ended)

@@ -42,7 +42,7 @@ class Probe(Model):
     """`stable`: how many times in a row it must pass; `timeout`: seconds for one attempt."""
 
     stable: Annotated[int, Field(ge=1, le=1000)] = 1
-    timeout: Duration = 5.0
+    timeout: Annotated[Duration, Field(gt=0, le=3600)] = 5.0
 
 
 class TcpProbe(Probe):

@@ -118,7 +118,7 @@ class SupervisorManager:
         for channel in ("stdout", "stderr"):
             done = self._supervisorctl("tail", f"-{_TAIL_BYTES}", self._program, channel)
             if done.ok and "ERROR (no log file)" not in done.stdout:
-                found += done.stdout.splitlines()
+                found += done.stdout.rstrip().splitlines()  # it adds an empty line
         return found[-lines:]
 
     def _supervisorctl(self, *arguments: str, timeout: float = 30.0) -> Completed:

@@ -25,7 +25,7 @@ from orchestrator.upgrade.journal import EventName
 from orchestrator.upgrade.plan import Plan, Question, Selection, Situation, make_plan
 from orchestrator.upgrade.reporter import Reporter
 from orchestrator.upgrade.run import Result, execute
-from orchestrator.upgrade.runs import RunDirectory, create_run, unfinished_runs
+from orchestrator.upgrade.runs import RunDirectory, create_run, unfinished_run
 from orchestrator.upgrade.runstate import found_to_json
 from orchestrator.upgrade.setting import Setting
 from orchestrator.upgrade.survey import Definitions, complete, find_services, read_definitions, read_situation
@@ -86,7 +86,7 @@ def _selection(chosen: Selection, config: Config, situation: Situation) -> Selec
     """A continued run keeps the selection it was begun with, unless a new one is given."""
     if chosen != Selection() or situation.resumed is None:
         return chosen
-    current = next(unfinished_runs(config.state_dir), None)
+    current = unfinished_run(config.state_dir)
     saved = current[0].saved_plan().get("selection", {}) if current else {}
     return Selection(tuple(saved.get("only", ())), saved.get("skip", {}))
 
@@ -149,7 +149,7 @@ def _open_run(  # noqa: PLR0913 - it puts together what the parts of a run share
 ) -> RunContext:
     """The context of a new run, or of the one that is continued, with its first events written."""
     history = HistoryFile(setting.config.state_dir, reserve=RESERVE)
-    current = next(unfinished_runs(setting.config.state_dir), None) if plan.resumed else None
+    current = unfinished_run(setting.config.state_dir) if plan.resumed else None
     directory = (
         current[0] if current else create_run(setting.config.state_dir, plan_to_json(plan, options.selection))
     )

@@ -16,7 +16,7 @@ from orchestrator.upgrade.journal import EventName
 from orchestrator.upgrade.plan import make_plan, wanted_states
 from orchestrator.upgrade.reporter import Reporter
 from orchestrator.upgrade.run import leave_maintenance
-from orchestrator.upgrade.runs import unfinished_runs
+from orchestrator.upgrade.runs import unfinished_run
 from orchestrator.upgrade.runstate import Debt
 from orchestrator.upgrade.setting import Setting
 from orchestrator.upgrade.survey import complete, peek_in_flight, read_situation
@@ -40,10 +40,10 @@ def recover(setting: Setting, reporter: Reporter, *, wait_lock: float = 0.0) -> 
         Interrupts() as interrupts,
         run_lock.acquire(config.state_dir, purpose="recover", wait=wait_lock) as lock,
     ):
-        owing = [(run, state) for run, state in unfinished_runs(config.state_dir) if state.debts]
-        if not owing:
+        current = unfinished_run(config.state_dir)
+        if current is None or not current[1].debts:
             return Recovery(None)
-        directory, state = owing[0]
+        directory, state = current
         services = setting.services()
         peek_in_flight(directory, state)
         if state.in_flight:

@@ -7,7 +7,7 @@ The number orders them, not the time: a clock that was set back must not make an
 import json
 import os
 import re
-from collections.abc import Iterator
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from orchestrator.errors import Invalid, Refused, StateUnwritable, UsageError
 from orchestrator.host import clock, files
 from orchestrator.upgrade import journal
+from orchestrator.upgrade.journal import EventName
 from orchestrator.upgrade.runstate import RunState, fold
 
 FORMAT = 1
@@ -40,6 +41,17 @@ class RunDirectory:
         return self.path / journal.FILE_NAME
 
     @property
+    def began(self) -> bool:
+        """Whether its first event is on the disk."""
+        return next(iter(journal.read_journal(self.journal)), None) is not None
+
+    @property
+    def ended(self) -> bool:
+        """Whether its last event is its end; a look at the last line, however long the journal is."""
+        lines = files.last_lines(self.journal, 1, most=4096)
+        return bool(lines) and EventName.RUN_ENDED.value in lines[0] and lines[0].endswith("}")
+
+    @property
     def plan(self) -> Path:
         return self.path / "plan.json"
 
@@ -63,7 +75,11 @@ class RunDirectory:
 
 
 def list_runs(state_dir: Path) -> list[RunDirectory]:
-    """All runs, oldest first. A missing directory means none; an unreadable one is an error."""
+    """All runs that began, oldest first. A missing directory means none; an unreadable one is an error."""
+    return [run for run in _directories(state_dir) if run.began]
+
+
+def _directories(state_dir: Path) -> list[RunDirectory]:
     try:
         names = os.listdir(state_dir / "runs")
     except FileNotFoundError:
@@ -86,18 +102,24 @@ def find_run(state_dir: Path, wanted: str) -> RunDirectory:
     raise UsageError(f"there is no run {wanted}", hint=f"the newest: {known}; all: orchestrator runs list")
 
 
-def unfinished_runs(state_dir: Path) -> Iterator[tuple[RunDirectory, RunState]]:
-    """Runs that began and did not end, newest first. Only the newest is continued."""
-    for run in reversed(list_runs(state_dir)):
+def unfinished_run(state_dir: Path) -> tuple[RunDirectory, RunState] | None:
+    """The run that began and did not end. Only the newest can be: no run is begun beside an unfinished one."""
+    for run in reversed(_directories(state_dir)):
+        if run.ended:
+            return None
         state = run.state()
-        if state.unfinished:
-            yield run, state
+        if state.run:
+            return (run, state) if state.unfinished else None
+    return None
 
 
 def create_run(state_dir: Path, plan: dict[str, Any]) -> RunDirectory:
     """A directory for a new run with its plan in it, durable."""
-    runs = list_runs(state_dir)
-    number = runs[-1].number + 1 if runs else 1
+    existing = _directories(state_dir)
+    number = existing[-1].number + 1 if existing else 1
+    for left in existing:
+        if not left.began:  # a runner was killed before its first event
+            shutil.rmtree(left.path, ignore_errors=True)
     run = RunDirectory(state_dir / "runs" / f"{number:04}-{clock.now():%Y%m%dT%H%M%SZ}")
     try:
         files.make_directory(run.path.parent)

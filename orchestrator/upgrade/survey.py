@@ -14,7 +14,7 @@ from orchestrator.upgrade.header import RunRule
 from orchestrator.upgrade.history import read_history
 from orchestrator.upgrade.phases import Phase, load_phases, phase_of
 from orchestrator.upgrade.plan import Situation
-from orchestrator.upgrade.runs import RunDirectory, check_format, unfinished_runs
+from orchestrator.upgrade.runs import RunDirectory, check_format, unfinished_run
 from orchestrator.upgrade.runstate import Found, RunState
 from orchestrator.upgrade.scripts import Scripts, Step, find_steps, fingerprint_inputs
 from orchestrator.upgrade.versions import newest
@@ -74,7 +74,7 @@ def read_situation(config: Config, registry: Registry, definitions: Definitions 
     check_format(config.state_dir)
     history = read_history(config.state_dir)
     steps = definitions.scripts.steps
-    current = next(unfinished_runs(config.state_dir), None)
+    current = unfinished_run(config.state_dir)
     if current:
         peek_in_flight(*current)
     return Situation(

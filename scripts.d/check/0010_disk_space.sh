@@ -22,7 +22,8 @@ refused=0
 log_directory() {
     found=
     if [ -r "$config" ]; then
-        found=$(sed -n "s/^log_dir:[[:space:]]*[\"']\{0,1\}\([^\"'#]*[^\"'#[:space:]]\).*/\1/p" "$config" | head -n 1)
+        found=$(sed -n "s/^log_dir:[[:space:]]*[\"']\{0,1\}\([^\"'#]*[^\"'#[:space:]]\).*/\1/p" "$config" |
+            head -n 1)
     fi
     case $found in
         '') echo /var/log/orchestrator ;;

@@ -33,7 +33,8 @@ done
 # Processes with a write lock on any file whose inode number is $1. Inode numbers are unique only within a
 # file system, and /proc/locks does not name it as stat does (btrfs, overlayfs): has_open asks for certain.
 writers_of_inode() {
-    awk -v inode="$1" '$2 != "->" && $4 == "WRITE" { n = split($6, id, ":"); if (id[n] == inode) print $5 }' /proc/locks
+    awk -v inode="$1" '$2 != "->" && $4 == "WRITE" { n = split($6, id, ":"); if (id[n] == inode) print $5 }' \
+        /proc/locks
 }
 
 has_open() {

@@ -1,6 +1,6 @@
 #!/bin/sh
 #name: PostgreSQL answers
-#description: Every PostgreSQL server that runs on this host (or the one of PGHOST) accepts connections
+#description: The PostgreSQL servers that run on this host (or the one of PGHOST) accept connections
 #run: always
 #retry: 12 5s
 #timeout: 2m
@@ -10,8 +10,9 @@
 #
 # Whether the services of orchestrator.yaml are ready is the runner's own business. This finds a server that
 # hangs or still recovers before anything is stopped, also where no service speaks of it. Servers are known by
-# the sockets they listen on; PGHOST and PGPORT, set under `environment:` in orchestrator.yaml, name a remote
-# one instead. A server that does not run is no reason to refuse.
+# their sockets in the usual places: one in a directory of somebody's own is not this host's. PGHOST and PGPORT,
+# set under `environment:` in orchestrator.yaml, name one server instead, remote or by its socket's directory.
+# A server that does not run is no reason to refuse.
 set -eu
 
 # pg_isready may lie beside the server only (and Debian's wrapper of it wants a configured cluster).
@@ -21,11 +22,14 @@ if ! command -v pg_isready >/dev/null; then
     exit 77
 fi
 
-# Directory and port of every listening server, from socket names like /run/postgresql/.s.PGSQL.5432.
+# The socket of every listening server, like /run/postgresql/.s.PGSQL.5432.
 # The runner gives no arguments; another file tries the check on another list of sockets.
 sockets=${1:-/proc/net/unix}
 listening() {
-    if [ -r "$sockets" ]; then awk '$NF ~ /^\/.*\/\.s\.PGSQL\.[0-9]+$/ { print $NF }' "$sockets" | sort -u; fi
+    if [ -r "$sockets" ]; then
+        awk '{ print $NF }' "$sockets" | sort -u |
+            grep -E '^(/run/postgresql|/var/run/postgresql|/tmp)/\.s\.PGSQL\.[0-9]+$'
+    fi
 }
 
 status=0
@@ -52,7 +56,7 @@ for socket in $(listening); do
     ask "${socket%/*}" "${socket##*.}"
 done
 if [ "$found" = 0 ]; then
-    echo "no PostgreSQL server runs on this host; PGHOST can name a remote one"
+    echo "no PostgreSQL server listens in a usual place; PGHOST can name one"
     exit 77
 fi
 exit "$status"

@@ -20,7 +20,7 @@ from orchestrator.upgrade.actions import Registry
 from orchestrator.upgrade.header import parse_header
 from orchestrator.upgrade.scripts import find_steps
 from tests.support.requirements import require
-from tests.support.servers import PostgresqlServer, postgresql_cluster, server_directory, wait_until
+from tests.support.servers import PostgresqlServer, accepts, postgresql_cluster, server_directory, wait_until
 
 SHIPPED = share_directory() / "scripts.d"
 SCRIPTS = sorted(SHIPPED.glob("*/[0-9]*"))
@@ -257,30 +257,44 @@ def postgresql() -> Iterator[PostgresqlServer]:
         yield postgresql_cluster(directory)
 
 
-def sockets_of(server: PostgresqlServer, tmp_path: Path) -> Path:
-    """What /proc/net/unix says of this server; other tests have theirs."""
-    wait_until(lambda: str(server.socket) in Path("/proc/net/unix").read_text(), f"{server.socket} listens")
-    lines = Path("/proc/net/unix").read_text().splitlines(keepends=True)
-    mine = tmp_path / "unix"
-    mine.write_text("".join(line for line in lines if line.rstrip().endswith(str(server.socket))))
-    return mine
+@contextmanager
+def in_tmp(server: PostgresqlServer, tmp_path: Path, *, ready: bool, **settings: str) -> Iterator[Path]:
+    """Run the server with a socket in a usual place; what /proc/net/unix says of it (other tests have theirs)."""
+    usual = Path("/tmp") / server.socket.name
+    directories = f"{server.socket_directory},{usual.parent}"
+    with server.started({"unix_socket_directories": directories, **settings}, wait=ready):
+        wait_until(lambda: accepts(usual), f"{usual} accepts connections")
+        lines = Path("/proc/net/unix").read_text().splitlines(keepends=True)
+        mine = tmp_path / "unix"
+        mine.write_text("".join(line for line in lines if line.rstrip().endswith(server.socket.name)))
+        yield mine
 
 
-def test_the_postgresql_check_finds_the_servers_that_run_by_their_sockets(
+def test_the_postgresql_check_finds_servers_by_their_sockets_in_the_usual_places(
+    postgresql: PostgresqlServer, tmp_path: Path
+) -> None:
+    with in_tmp(postgresql, tmp_path, ready=True) as sockets:
+        assert str(postgresql.socket) in sockets.read_text()
+        ended = run_step(shipped("postgresql"), tmp_path, sockets)
+    assert ended.exit_code == 0, ended
+    assert ended.stdout == f"/tmp:{postgresql.port} - accepting connections\n"
+
+
+def test_the_postgresql_check_asks_the_server_that_it_is_told(
     postgresql: PostgresqlServer, tmp_path: Path
 ) -> None:
     with postgresql.started():
-        ended = run_step(shipped("postgresql"), tmp_path, sockets_of(postgresql, tmp_path))
+        directory, port = postgresql.socket_directory, str(postgresql.port)
+        ended = run_step(shipped("postgresql"), tmp_path, PGHOST=directory, PGPORT=port)
     assert ended.exit_code == 0, ended
-    assert ended.stdout == f"{postgresql.socket_directory}:{postgresql.port} - accepting connections\n"
 
 
 def test_the_postgresql_check_waits_for_a_server_that_recovers(
     postgresql: PostgresqlServer, tmp_path: Path
 ) -> None:
     postgresql.write("standby.signal", "")
-    with postgresql.started({"hot_standby": "off"}, wait=False):
-        ended = run_step(shipped("postgresql"), tmp_path, sockets_of(postgresql, tmp_path))
+    with in_tmp(postgresql, tmp_path, ready=False, hot_standby="off") as sockets:
+        ended = run_step(shipped("postgresql"), tmp_path, sockets)
     (postgresql.data / "standby.signal").unlink()
     assert ended.exit_code == 75, ended
     assert "rejecting connections" in ended.stdout
@@ -300,5 +314,5 @@ def test_the_postgresql_check_refuses_when_the_named_server_does_not_answer(tmp_
 def test_the_postgresql_check_passes_over_sockets_that_are_not_on_this_file_system(tmp_path: Path) -> None:
     require(processes.find_program("pg_isready") is not None, "pg_isready is not installed")
     sockets = tmp_path / "unix"
-    sockets.write_text("0: 00000002 00000000 00010000 0001 01 1 /elsewhere/.s.PGSQL.5432\n")
+    sockets.write_text("0: 00000002 00000000 00010000 0001 01 1 /tmp/.s.PGSQL.1\n")
     assert run_step(shipped("postgresql"), tmp_path, sockets).exit_code == 77

@@ -4,12 +4,13 @@
 import importlib.util
 import json
 import os
+import pwd
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,11 +31,10 @@ def has_postgresql() -> bool:
 
 @dataclass(frozen=True)
 class Bookshelf:
-    """`prefix` becomes another user; commands run as that user."""
+    """`demotion`: what subprocess needs to run its commands as another user."""
 
     directory: Path
-    prefix: tuple[str, ...] = ()
-    environment: dict[str, str] = field(default_factory=dict)
+    demotion: Mapping[str, Any] = field(default_factory=dict)
 
     def demo(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         options = ["--directory", str(self.directory), "--books", "2000", "--load-seconds", LOAD_SECONDS]
@@ -44,11 +44,10 @@ class Bookshelf:
         return self.run(sys.executable, "-m", "orchestrator", *arguments)
 
     def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
-        environment = os.environ | self.environment
-        environment |= {"ORCHESTRATOR_CONFIG": str(self.directory / "etc" / "orchestrator.yaml")}
+        config = str(self.directory / "etc" / "orchestrator.yaml")
         return subprocess.run(
-            [*self.prefix, *argv],
-            env=environment,
+            argv,
+            env=os.environ | {"ORCHESTRATOR_CONFIG": config, "PYTHONDONTWRITEBYTECODE": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -56,6 +55,7 @@ class Bookshelf:
             text=True,
             timeout=200,
             check=False,
+            **self.demotion,
         )
 
     def settings(self) -> dict[str, str]:
@@ -66,7 +66,7 @@ class Bookshelf:
         """The answer of the database, without heading."""
         settings = self.settings()
         done = subprocess.run(
-            [*self.prefix, f"{settings['PG_BIN']}/psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement],
+            [f"{settings['PG_BIN']}/psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement],
             env=settings,
             capture_output=True,
             text=True,
@@ -94,11 +94,12 @@ def temporary_bookshelf(user: str | None = None) -> Iterator[Bookshelf]:
     """A place for a stack that any user can reach, and nothing of it afterwards."""
     above = Path(tempfile.mkdtemp(prefix="bookshelf-", dir="/var/tmp"))
     above.chmod(0o755)
-    prefix: tuple[str, ...] = ()
+    demotion = {}
     if user is not None:
-        shutil.chown(above, user)
-        prefix = ("setpriv", f"--reuid={user}", f"--regid={above.stat().st_gid}", "--clear-groups")
-    stack = Bookshelf(above / "demo", prefix, {"PYTHONDONTWRITEBYTECODE": "1"})
+        entry = pwd.getpwnam(user)
+        os.chown(above, entry.pw_uid, entry.pw_gid)
+        demotion = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+    stack = Bookshelf(above / "demo", demotion)
     try:
         yield stack
     finally:

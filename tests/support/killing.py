@@ -3,8 +3,8 @@
 
     python -m tests.support.killing POINT [--count FILE] ARGS...
 
-Every os.write (journal, history, requests to the step shim), fsync and rename is a point, before and
-after it is done. POINT 0 kills nowhere; `--count FILE` leaves the number of points there.
+Points are: before every os.write (journal, history, requests to the step shim), before and after every
+fsync and rename. POINT 0 kills nowhere; `--count FILE` leaves the number of points there.
 """
 
 import os
@@ -28,6 +28,13 @@ class Points:
             if self.passed == self.deadly:
                 os.kill(os.getpid(), signal.SIGKILL)
 
+    def before(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*args: Any, **options: Any) -> Any:
+            self.reach()
+            return call(*args, **options)
+
+        return wrapped
+
     def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def wrapped(*args: Any, **options: Any) -> Any:
             self.reach()
@@ -49,7 +56,7 @@ def main() -> None:
     if words[0] == "--count":
         count_file, words = words[1], words[2:]
     points = Points(deadly, count_file)
-    os.write = points.around(os.write)
+    os.write = points.before(os.write)
     os.fsync = points.around(os.fsync)
     os.replace = points.around(os.replace)
     os.rename = points.around(os.rename)

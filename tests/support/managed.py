@@ -148,12 +148,14 @@ serverurl=unix://{self.directory}/supervisor.sock
 command={command}
 autostart=false
 autorestart={settings.get("autorestart", "false")}
-startsecs=0
+startsecs={settings.get("startsecs", 0)}
+startretries=1
 stopwaitsecs={stop_wait}
 killasgroup=true
 """)
-        subprocess.run(["supervisord", "-c", self.config], check=True, capture_output=True)
-        kept = {key: value for key, value in settings.items() if key != "autorestart"}
+        if not self.made:
+            subprocess.run(["supervisord", "-c", self.config], check=True, capture_output=True)
+        kept = {key: value for key, value in settings.items() if key not in ("autorestart", "startsecs")}
         return service_spec(manager="supervisor", program=name, config=str(self.config), **kept)
 
     @property

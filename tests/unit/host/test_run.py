@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Running a command to its end: what is told of it, and what it cannot do to us."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from orchestrator.host.processes import COMMAND_NOT_FOUND, TIMED_OUT, run
+
+
+def shell(script: str, **how: float) -> tuple[int, str, str]:
+    done = run(["/bin/sh", "-c", script], **how)
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_output_and_status_are_told_apart() -> None:
+    assert shell("echo out; echo err >&2; exit 3") == (3, "out\n", "err\n")
+    assert shell("printf '\\377\\n'") == (0, "\ufffd\n", "")
+
+
+def test_a_signal_is_a_negative_status() -> None:
+    assert shell("kill -KILL $$")[0] == -9
+
+
+@pytest.mark.parametrize("program", ["/no/such/program", "no-such-program", "/etc/passwd"])
+def test_what_cannot_be_started_is_told_not_raised(program: str) -> None:
+    done = run([program])
+    assert done.exit_code == COMMAND_NOT_FOUND
+    assert done.last_words() == f"{program}: command not found"
+
+
+def test_its_end_is_waited_for_and_not_that_of_a_daemon_with_its_output() -> None:
+    began = time.monotonic()
+    assert shell("sleep 600 & echo started $!")[1].startswith("started")
+    assert time.monotonic() - began < 1
+
+
+def test_it_is_killed_with_its_children_when_its_time_is_over(tmp_path: Path) -> None:
+    began = time.monotonic()
+    code, out, err = shell(f"echo before; (sleep 1; echo late > {tmp_path}/late) & sleep 600", timeout=0.2)
+    assert (code, out, err) == (TIMED_OUT, "before\n", "no end within 0.2 s")
+    assert time.monotonic() - began < 1
+
+
+def test_it_reads_nothing_from_our_input() -> None:
+    assert shell("cat") == (0, "", "")
+
+
+def test_with_a_log_its_output_is_appended_there(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("first\n")
+    done = run(["/bin/sh", "-c", "echo out; echo err >&2; (sleep 0.2; echo later) & exit 1"], log=log)
+    assert (done.exit_code, done.stdout, done.stderr) == (1, "", "")
+    assert log.read_text() == "first\nout\nerr\n"
+    time.sleep(0.4)
+    assert log.read_text().endswith("later\n"), "what it left behind can still write"

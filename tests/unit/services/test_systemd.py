@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What systemd's words mean, without a systemd. How it behaves is tested on real hosts (tests/e2e)."""
+
+import pytest
+
+from orchestrator.services.service import Activity
+from orchestrator.services.systemd import default_group, is_enabled, judge
+
+RUNS = {
+    "LoadState": "loaded",
+    "ActiveState": "active",
+    "SubState": "running",
+    "Result": "success",
+    "MainPID": "812",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "activity", "detail"),
+    [
+        ({}, Activity.RUNNING, "active (running)"),
+        ({"SubState": "exited"}, Activity.RUNNING, "active (exited)"),
+        ({"ActiveState": "reloading", "SubState": "reload"}, Activity.RUNNING, "reloading (reload)"),
+        ({"ActiveState": "activating", "SubState": "start"}, Activity.STARTING, "activating (start)"),
+        (
+            {
+                "ActiveState": "activating",
+                "SubState": "auto-restart",
+                "Result": "exit-code",
+                "ExecMainStatus": "7",
+                "NRestarts": "3",
+            },
+            Activity.STARTING,
+            "activating (auto-restart), exit-code, status 7, restarted 3 times",
+        ),
+        ({"ActiveState": "deactivating", "SubState": "stop"}, Activity.STOPPING, "deactivating (stop)"),
+        ({"ActiveState": "inactive", "SubState": "dead"}, Activity.STOPPED, "inactive (dead)"),
+        (
+            {"ActiveState": "inactive", "SubState": "dead", "LoadState": "masked"},
+            Activity.STOPPED,
+            "inactive (dead), masked",
+        ),
+        (
+            {"ActiveState": "inactive", "SubState": "dead", "Job": "121"},
+            Activity.STARTING,
+            "inactive (dead), its start waits for another unit",
+        ),
+        (
+            {"ActiveState": "failed", "SubState": "failed", "Result": "timeout"},
+            Activity.FAILED,
+            "failed (failed), timeout",
+        ),
+        (
+            {"ActiveState": "inactive", "SubState": "dead", "LoadState": "not-found"},
+            Activity.FAILED,
+            "no unit web.service",
+        ),
+        ({"LoadState": "not-found"}, Activity.RUNNING, "active (running), not-found"),
+        ({"ActiveState": "maintenance", "SubState": "x"}, Activity.UNKNOWN, "maintenance (x)"),
+    ],
+)
+def test_the_properties_of_a_unit_are_an_activity(
+    changes: dict[str, str], activity: Activity, detail: str
+) -> None:
+    condition = judge("web.service", RUNS | changes)
+    assert (condition.activity, condition.detail) == (activity, detail)
+    assert condition.pid == (None if detail.startswith("no unit") else 812)
+
+
+@pytest.mark.parametrize(
+    ("shown", "enabled"),
+    [
+        ({"UnitFileState": "enabled"}, True),
+        ({"UnitFileState": "enabled-runtime"}, True),
+        ({"UnitFileState": "alias"}, True),
+        ({"UnitFileState": "disabled"}, False),
+        ({"UnitFileState": "disabled", "WantedBy": "app.service"}, False),
+        ({"UnitFileState": "static"}, False),
+        ({"UnitFileState": "static", "WantedBy": "multi-user.target"}, True),
+        ({"UnitFileState": "indirect", "RequiredBy": "postgresql.service"}, True),
+        ({"UnitFileState": "generated", "WantedBy": "multi-user.target graphical.target"}, True),
+        ({"UnitFileState": "masked", "WantedBy": "multi-user.target"}, False),
+        ({"UnitFileState": ""}, False),
+        ({}, False),
+    ],
+)
+def test_enabled_is_whether_a_boot_starts_it(shown: dict[str, str], enabled: bool) -> None:
+    assert is_enabled(shown) is enabled
+
+
+@pytest.mark.parametrize(
+    ("slice_unit", "group"),
+    [
+        ("system.slice", "/system.slice/web.service"),
+        ("system-postgresql.slice", "/system.slice/system-postgresql.slice/web.service"),
+        ("-.slice", "/web.service"),
+        ("", "/web.service"),
+    ],
+)
+def test_the_control_group_of_a_unit_lies_in_its_slice(slice_unit: str, group: str) -> None:
+    assert default_group(slice_unit, "web.service") == group
