@@ -206,7 +206,7 @@ def search(stack: Installation, words: str) -> None:
         raise Failed(f"version {stack.version} of the application answered {answer} to a search for {words}")
     say(f"A reader of version {answer['version']} searches for {words}: {answer['hits']} books.")
     for book in answer["books"]:
-        print(f"  {book['shelf_mark']:14} {book['title']}, by {book['author']}")
+        print(f"  {book['title']}, by {book['author']}  {book['shelf_mark']}".rstrip())
 
 
 def fetch(stack: Installation, path: str, **parameters: str) -> Any:

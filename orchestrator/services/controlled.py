@@ -5,12 +5,12 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from orchestrator.config import model
-from orchestrator.host import facts, files
+from orchestrator.host import facts
 from orchestrator.host.facts import ProcessId
 from orchestrator.services.managers import make_manager
+from orchestrator.services.notes import read_note, write_note
 from orchestrator.services.service import Activity, Manager, Marks, Places, Probe, Verdict
 
 
@@ -122,10 +122,10 @@ class ControlledService:
         if any(isinstance(spec, model.LogProbe) for spec in self.spec.ready):
             from orchestrator.services.probes.log import mark_logs
 
-            files.replace_json(self._marks_path, mark_logs(self.spec.ready).positions)
+            write_note(self._marks_path, dict(mark_logs(self.spec.ready).positions))
 
     def _marks(self) -> Marks:
-        positions: Any = files.read_json(self._marks_path) or {}
+        positions = read_note(self._marks_path)
         return Marks({path: (inode, size) for path, (inode, size) in positions.items()})
 
 

@@ -17,7 +17,14 @@ def why_not_down(manager: Manager, ports: Collection[int], known: Collection[Pro
     `known`: processes of the service seen before the stop, whatever became of their parents since. A
     service whose manager calls it failed is down once no process of it is left.
     """
-    return [*_state(manager), *_left_processes(manager, ports, known), *_open_ports(ports)]
+    holders = facts.listeners(ports)
+    left = {process.pid for process in manager.processes() | set(known) if facts.is_running(process)}
+    left -= {holder.pid for holder in holders if holder.pid}
+    return [
+        *_state(manager),
+        *(f"pid {pid} ({facts.command_of(pid)}) still runs" for pid in sorted(left)),
+        *(f"port {holder.port} is still open: {describe_holder(holder)}" for holder in holders),
+    ]
 
 
 def _state(manager: Manager) -> Iterator[str]:
@@ -27,17 +34,6 @@ def _state(manager: Manager) -> Iterator[str]:
     elif condition.up:
         detail = f" ({condition.detail})" if condition.detail else ""
         yield f"its manager says {condition.activity}{detail}"
-
-
-def _left_processes(manager: Manager, ports: Collection[int], known: Collection[ProcessId]) -> Iterator[str]:
-    left = {process.pid for process in manager.processes() | set(known) if facts.is_running(process)}
-    for pid in sorted(left - {listener.pid for listener in facts.listeners(ports)}):
-        yield f"pid {pid} ({facts.command_of(pid)}) still runs"
-
-
-def _open_ports(ports: Collection[int]) -> Iterator[str]:
-    for listener in facts.listeners(ports):
-        yield f"port {listener.port} is still open: {describe_holder(listener)}"
 
 
 def describe_holder(listener: facts.Listener) -> str:

@@ -15,6 +15,7 @@ from orchestrator.errors import ServiceFailed
 from orchestrator.host import clock, facts, files, processes
 from orchestrator.host.facts import ProcessId
 from orchestrator.services.marker import marker
+from orchestrator.services.notes import read_note, write_note
 from orchestrator.services.service import Activity, Condition, Places
 
 _POLL = 0.02
@@ -141,8 +142,7 @@ class ProcessManager:
         return min(running, key=lambda process: process.started, default=None)
 
     def _record(self) -> dict[str, Any]:
-        record = files.read_json(self._record_path)
-        return record if isinstance(record, dict) else {}
+        return read_note(self._record_path)
 
     def _write_record(
         self,
@@ -153,7 +153,7 @@ class ProcessManager:
         note: str = "",
     ) -> None:
         record = {"process": process.to_json() if process else None, "note": note}
-        files.replace_json(self._record_path, record | {"starting": starting, "stopping": stopping})
+        write_note(self._record_path, record | {"starting": starting, "stopping": stopping})
 
 
 def _noted(record: dict[str, Any]) -> ProcessId | None:

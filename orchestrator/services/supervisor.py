@@ -114,11 +114,16 @@ class SupervisorManager:
         """Standard output, then standard error, where supervisord keeps them apart."""
         if self._spec.log is not None:
             return files.last_lines(self._spec.log, lines)
+        try:
+            programs = self._programs()
+        except ServiceFailed as error:
+            return [error.message]
         found: list[str] = []
         for channel in ("stdout", "stderr"):
-            done = self._supervisorctl("tail", f"-{_TAIL_BYTES}", self._program, channel)
-            if done.ok and "ERROR (no log file)" not in done.stdout:
-                found += done.stdout.rstrip().splitlines()  # it adds an empty line
+            for program in programs:
+                done = self._supervisorctl("tail", f"-{_TAIL_BYTES}", program.name, channel)
+                if done.ok and "ERROR (no log file)" not in done.stdout:
+                    found += done.stdout.rstrip().splitlines()  # it adds an empty line
         return found[-lines:]
 
     def _supervisorctl(self, *arguments: str, timeout: float = 30.0) -> Completed:

@@ -16,6 +16,7 @@ from orchestrator.errors import ServiceFailed
 from orchestrator.host import clock, facts, files, processes
 from orchestrator.host.facts import ProcessId
 from orchestrator.services import systemctl
+from orchestrator.services.notes import read_note, write_note
 from orchestrator.services.service import Activity, Condition, Places
 
 _ACTIVITIES = {
@@ -160,15 +161,12 @@ class SystemdManager:
 
     def _record(self) -> dict[str, Any]:
         """What `stop` and `hold` must not forget; nothing of it outlives a reboot."""
-        record = files.read_json(self._record_path)
-        return record if isinstance(record, dict) and record.get("boot") == facts.boot_id() else {}
+        record = read_note(self._record_path)
+        return record if record.get("boot") == facts.boot_id() else {}
 
     def _write_record(self, record: Mapping[str, Any]) -> None:
         content = _without(record, "boot")
-        if content:
-            files.replace_json(self._record_path, {"boot": facts.boot_id(), **content})
-        else:
-            self._record_path.unlink(missing_ok=True)
+        write_note(self._record_path, {"boot": facts.boot_id(), **content} if content else {})
 
 
 def _without(record: Mapping[str, Any], *keys: str) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import ServiceFailed
+from orchestrator.errors import ServiceFailed, StateUnwritable
 from orchestrator.host import facts
 from orchestrator.services.marker import marker
-from orchestrator.services.service import Activity
+from orchestrator.services.service import Activity, Places
 from tests.support.managed import ProcessWorkshop, Service, living
 from tests.support.requirements import require
 from tests.support.servers import server_directory, wait_until
@@ -223,3 +223,13 @@ def test_what_cannot_be_started_is_said(
     with pytest.raises(ServiceFailed, match=words):
         app.manager.start()
     assert app.manager.condition().activity is Activity.STOPPED
+
+
+def test_a_state_directory_that_cannot_be_written_is_said_before_anything_starts(
+    workshop: ProcessWorkshop,
+) -> None:
+    app = workshop.make()
+    app.places = Places(Path("/proc/no-such-place"), app.places.logs)
+    with pytest.raises(StateUnwritable, match="cannot write /proc/no-such-place/app.json: "):
+        app.manager.start()
+    assert mains(app) == []

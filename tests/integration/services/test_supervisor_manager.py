@@ -66,3 +66,27 @@ def test_a_program_that_supervisord_does_not_know_is_said(workshop: SupervisorWo
 def test_enablement_is_what_the_configuration_says(workshop: SupervisorWorkshop) -> None:
     assert workshop.make().manager.enabled()
     assert not workshop.make(autostart=False, name="other").manager.enabled()
+
+
+def test_a_group_is_as_its_worst_program(workshop: SupervisorWorkshop) -> None:
+    app = workshop.make()
+    text = workshop.config.read_text().replace(
+        "[program:app]", "[program:app]\nprocess_name=app-%(process_num)d"
+    )
+    text = text.replace("autostart=false", "autostart=false\nnumprocs=2").replace(
+        str(app.port), "4000%(process_num)d"
+    )
+    workshop.config.write_text(text)
+    subprocess.run(["supervisorctl", "-c", workshop.config, "update"], check=True, capture_output=True)
+    group = Service(
+        "app", app.spec.model_copy(update={"program": "app:*", "ports": ()}), app.places, app.port
+    )
+    assert group.manager.condition().activity is Activity.STOPPED
+    group.manager.start()
+    group.wait_for(Activity.RUNNING)
+    assert len(group.manager.processes()) == 2
+    group.crash()
+    group.wait_for(Activity.FAILED)
+    assert group.manager.condition().detail.startswith("app:app-")
+    group.manager.stop()
+    assert group.controlled.why_not_down() == []
