@@ -6,7 +6,7 @@ VENV := .venv
 CANDIDATES := $(PYTHON) python3.13 python3.12 python3.11 python3
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv demo
+.PHONY: help .venv demo test packages bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,3 +30,20 @@ $(VENV)/.made: pyproject.toml constraints.txt
 
 demo: .venv ## upgrade a real stack: PostgreSQL, a slow search service, a web application
 	$(VENV)/bin/python examples/stack/demo.py
+
+test: $(VENV)/.made-test packages ## everything: unit, integration, e2e, lint, types, man pages
+	$(VENV)/bin/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+$(VENV)/.made-test: $(VENV)/.made
+	$(VENV)/bin/python -m pip --disable-pip-version-check install --quiet -c constraints.txt -e ".[test,demo]"
+	@touch $@
+
+# What the tests use of the machine. Only CI installs it; elsewhere a missing part is skipped with its reason.
+packages:
+	@if [ "$$CI" = true ]; then tests/install-packages; fi
+
+bench: $(VENV)/.made-test ## the benchmarks, side by side with their peers
+	$(VENV)/bin/python benchmarks/runner.py
+
+clean: ## remove what make made
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache

@@ -20,7 +20,7 @@ def plan_lines(plan: Plan, product: str, *, everything: bool, refusals: Iterable
         lines.append(Line(f"Phase {phase.name} ({phase.first:04}-{phase.last:04})", "bold"))
         lines += _transition(moves[phase.name])
         lines += [
-            _step(planned, width, mark=planned.step.id == plan.no_return)
+            _step(planned, width, mark=planned.step.id == plan.no_return and not plan.no_return_passed)
             for planned in plan.steps
             if planned.phase == phase.name and planned.due
         ]
@@ -84,7 +84,9 @@ def _ending(plan: Plan) -> Iterable[Line]:
     unknown = f", {plan.seconds_unknown} of the steps unknown" if plan.seconds_unknown else ""
     downtime = "none" if plan.downtime is None else f"about {show_duration(plan.downtime)}"
     yield Line(f"Expected time: about {show_duration(plan.seconds)}{unknown}; downtime: {downtime}")
-    if plan.no_return:
+    if plan.no_return_passed:
+        yield Line("Point of no return: passed; one-shot steps of this run have begun")
+    elif plan.no_return:
         yield Line(f"Point of no return: {plan.no_return}; until then the data is as it was")
     for question in plan.questions:
         if not question.routine:

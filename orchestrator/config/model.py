@@ -32,7 +32,7 @@ def _pattern(text: str) -> str:
 class Model(BaseModel):
     """Frozen, and every unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 # Probes -------------------------------------------------------------------------------------------

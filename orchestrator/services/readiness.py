@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 FIRST_PAUSE = 0.05
-LONGEST_PAUSE = 0.5
+LONGEST_PAUSE = 0.2
 # Some managers take a moment until they tell of a start that they were ordered.
 GRACE = 1.0
 LOG_LINES = 20

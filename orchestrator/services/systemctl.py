@@ -3,7 +3,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from orchestrator.errors import ServiceFailed
@@ -49,51 +49,59 @@ def is_masked(unit: str) -> bool:
     return _link(unit).is_symlink() and show(unit, "LoadState")["LoadState"] == "masked"
 
 
-def mask(unit: str) -> None:
-    """Nobody can start it. It loses its ExecStop= as well: what runs is to be stopped before. Raises ServiceFailed."""
-    with _changing(unit):
-        files.make_directory(HOLDS)
-        if not _link(unit).is_symlink():
-            _link(unit).symlink_to(os.devnull)
-    state = show(unit, "LoadState")["LoadState"]
-    if state != "masked":
-        raise ServiceFailed(
-            f"cannot hold {unit} down: systemd says {state}, not masked, in spite of {_link(unit)}"
-        )
+def mask(units: Sequence[str]) -> None:
+    """Nobody can start them. They lose their ExecStop= as well: what runs is to be stopped before.
 
-
-def block(unit: str) -> None:
-    """Instead of `mask`: nobody can start it, and what runs can still be stopped properly. Raises ServiceFailed.
-
-    A condition that fails. Not a hold for long: its file is easily taken for a part of the unit.
+    Raises ServiceFailed.
     """
-    with _changing(unit):
-        files.make_directory(_drop_in(unit).parent)
-        files.replace_file(_drop_in(unit), _BLOCK, durable=False)
-        _link(unit).unlink(missing_ok=True)
+    with _changing(units):
+        files.make_directory(HOLDS)
+        for unit in units:
+            if not _link(unit).is_symlink():
+                _link(unit).symlink_to(os.devnull)
+    for unit in units:
+        if not is_masked(unit):
+            state = show(unit, "LoadState")["LoadState"]
+            raise ServiceFailed(f"cannot hold {unit} down: systemd says {state} in spite of {_link(unit)}")
 
 
-def unblock(unit: str) -> None:
-    """Take the block away; read by systemd with the next change."""
-    _drop_in(unit).unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        _drop_in(unit).parent.rmdir()
+def block(units: Sequence[str]) -> None:
+    """Instead of `mask`: nobody can start them, and what runs can still be stopped properly.
+
+    A condition that fails. Not a hold for long: its file is easily taken for a part of the unit. Raises
+    ServiceFailed.
+    """
+    with _changing(units):
+        for unit in units:
+            files.make_directory(_drop_in(unit).parent)
+            files.replace_file(_drop_in(unit), _BLOCK, durable=False)
+            _link(unit).unlink(missing_ok=True)
 
 
-def unmask(unit: str) -> None:
+def unblock(units: Sequence[str]) -> None:
+    """Take the block away; systemd reads it with the next change."""
+    for unit in units:
+        _drop_in(unit).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            _drop_in(unit).parent.rmdir()
+
+
+def unmask(units: Sequence[str]) -> None:
     """Undo `mask` and `block`, and nothing that others did. Raises ServiceFailed."""
-    with _changing(unit):
-        unblock(unit)
-        _link(unit).unlink(missing_ok=True)
+    with _changing(units):
+        unblock(units)
+        for unit in units:
+            _link(unit).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def _changing(unit: str) -> Iterator[None]:
+def _changing(units: Sequence[str]) -> Iterator[None]:
     """A change of files in HOLDS, which systemd reads at the end of it."""
     try:
         yield
     except OSError as error:
-        raise ServiceFailed(f"cannot mask or unmask {unit}: {error.strerror}: {error.filename}") from None
+        what = f"{error.strerror}: {error.filename}"
+        raise ServiceFailed(f"cannot mask or unmask {', '.join(units)}: {what}") from None
     order("daemon-reload")
 
 

@@ -6,9 +6,12 @@ Restart=, by another unit, a timer or a socket; but a timer or socket that tries
 good. So `stop` also stops the units that trigger this one, remembers them in the state directory, and
 `start` (or `release`, for a unit that was down before) brings them back. The mask takes a unit's ExecStop=
 away, therefore it comes after the stop.
+
+Units that are PartOf= this one belong to it: systemd stops them with it but does not wait for them (that
+is how postgresql.service and its clusters are on Debian). They are stopped, held and looked at as well.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.config import model
@@ -31,7 +34,11 @@ _ACTIVITIES = {
 _ENABLED = ("enabled", "enabled-runtime", "alias")
 _DISABLED = ("disabled", "masked", "masked-runtime", "bad")
 _WANTED_BY = ("WantedBy", "RequiredBy", "UpheldBy")
-_STATE = ("LoadState", "ActiveState", "SubState", "Result", "MainPID", "NRestarts", "ExecMainStatus", "Job")
+_PARTS = ("Id", "ConsistsOf", "TriggeredBy")
+_STATE = (
+    *("LoadState", "ActiveState", "SubState", "Result", "MainPID", "NRestarts", "ExecMainStatus", "Job"),
+    *_PARTS,
+)
 
 
 class SystemdManager:
@@ -44,81 +51,95 @@ class SystemdManager:
 
     def condition(self) -> Condition:
         try:
-            return judge(self._unit, systemctl.show(self._unit, *_STATE))
+            shown = systemctl.show(self._unit, *_STATE)
+            condition = judge(self._unit, shown)
+            if condition.activity is Activity.STOPPED:
+                for part in _parts_of(shown, self._record().get("held", ())):
+                    if _is_active(part):
+                        return Condition(
+                            Activity.RUNNING, f"{condition.detail}, but its part {part} is active"
+                        )
         except ServiceFailed as error:
             return Condition(Activity.UNKNOWN, error.message)
+        return condition
 
     def enabled(self) -> bool:
         """Whether a boot starts it: enabled, or without a choice of its own (static, generated, indirect,
         linked) and wanted by another unit. A socket or timer that would start it later does not count.
         While it is held, what was so before. Raises ServiceFailed when systemd cannot be asked."""
         record = self._record()
-        if "enabled" in record and self._unit_held() is not None:
+        if "enabled" in record and self._touched():
             return bool(record["enabled"])
         return is_enabled(systemctl.show(self._unit, "UnitFileState", *_WANTED_BY))
 
     def held(self) -> bool:
-        unit = self._unit_held()
-        return unit is not None and systemctl.is_masked(unit)
+        units = self._record().get("held") or [self._unit]
+        return all(systemctl.is_masked(unit) for unit in units)
 
     def processes(self) -> set[ProcessId]:
         """Everything in its control group, and its main process. Empty when systemd cannot be asked."""
         try:
-            shown = systemctl.show(self._unit, "Id", "ControlGroup", "Slice", "MainPID")
+            pids = {pid for unit in self._units() for pid in _pids(unit)}
         except ServiceFailed:
             return set()  # `condition` says so
-        group = shown.get("ControlGroup") or default_group(shown.get("Slice", ""), shown["Id"])
-        main = int(shown.get("MainPID") or 0)
-        found = map(facts.identify, facts.in_control_group(group) | ({main} if main else set()))
+        found = map(facts.identify, pids)
         return {process for process in found if process is not None and facts.is_running(process)}
 
     def log_tail(self, lines: int) -> list[str]:
         if self._spec.log is not None:
             return files.last_lines(self._spec.log, lines)
         options = ["--no-pager", "--quiet", "--output=cat", f"--lines={lines}"]
-        read = processes.run(["journalctl", *options, f"--unit={self._unit}"])
+        try:
+            units = self._units()
+        except ServiceFailed as error:
+            return [error.message]
+        read = processes.run(["journalctl", *options, *(f"--unit={unit}" for unit in units)])
         return read.stdout.splitlines() if read.ok else [f"journalctl: {read.last_words()}"]
 
     # What shall be ----------------------------------------------------------------------------------
 
     def start(self) -> None:
+        record = self._record()
+        units = [self._unit, *filter(_is_loaded, record.get("parts", ()))]
         # After `start-limit-hit` systemd refuses until this; it fails for a unit that is not loaded yet.
-        processes.run(["systemctl", "reset-failed", "--", self._unit])
+        processes.run(["systemctl", "reset-failed", "--", *units])
         self._restore_triggers()
-        systemctl.order("start", "--no-block", "--", self._unit)
+        systemctl.order("start", "--no-block", "--", *units)
+        self._write_record(_without(self._record(), "parts"))
 
     def stop(self) -> None:
-        shown = systemctl.show(self._unit, "LoadState", "ActiveState", "TriggeredBy")
-        triggers = [unit for unit in shown.get("TriggeredBy", "").split() if _is_active(unit)]
-        if triggers:
-            record = {"was_up": shown["ActiveState"] not in ("inactive", "failed"), **self._record()}
-            known = record.get("triggers", [])
-            self._write_record({**record, "triggers": sorted({*known, *triggers})})
-        units = [*triggers, self._unit] if shown["LoadState"] != "not-found" else triggers
-        if units:
-            self._stop(units)
+        units = self._units()
+        triggers = [unit for unit in _triggers(units) if _is_active(unit)]
+        # What the unit itself wants comes with it, as it then is; other parts must be remembered.
+        parts = [unit for unit in units[1:] if _is_active(unit) and not _is_wanted_by(unit, units)]
+        if triggers or parts:
+            record = {"was_up": self.condition().up, **self._record()}
+            for key, found in (("triggers", triggers), ("parts", parts)):
+                record[key] = sorted({*record.get(key, ()), *found})
+            self._write_record(record)
+        if known := [unit for unit in (*triggers, *units) if _exists(unit)]:
+            self._stop(known)
 
     def hold(self) -> None:
-        unit = self._unit_held()
-        if unit is None:
-            shown = systemctl.show(self._unit, "Id", "UnitFileState", *_WANTED_BY)
-            unit = shown["Id"]
-            self._write_record({**self._record(), "unit": unit, "enabled": is_enabled(shown)})
-        systemctl.mask(unit)
-        if self.condition().up:
+        units = self._touched()
+        if not units:
+            shown = systemctl.show(self._unit, "UnitFileState", *_WANTED_BY)
+            units = self._units()
+            self._write_record({**self._record(), "held": units, "enabled": is_enabled(shown)})
+        systemctl.mask(units)
+        if any(_is_active(unit) for unit in units):
             # Revived since the stop (Upholds= does so at once): stopped again, this time with the door closed.
-            systemctl.block(unit)
+            systemctl.block(units)
             self.stop()
-            systemctl.unblock(unit)
-            systemctl.mask(unit)
+            systemctl.unblock(units)
+            systemctl.mask(units)
 
     def release(self) -> None:
-        unit = self._unit_held()
-        if unit is not None:
-            systemctl.unmask(unit)
+        if units := self._touched():
+            systemctl.unmask(units)
         if not self._record().get("was_up", True):
             self._restore_triggers()
-        self._write_record(_without(self._record(), "unit", "enabled"))
+        self._write_record(_without(self._record(), "held", "enabled"))
 
     # How --------------------------------------------------------------------------------------------
 
@@ -144,7 +165,7 @@ class SystemdManager:
         triggers = [
             unit
             for unit in record["triggers"]
-            if systemctl.show(unit, "LoadState")["LoadState"] == "loaded"
+            if _is_loaded(unit)
             and not (up and unit.endswith(".socket"))  # systemd refuses a socket whose service runs
         ]
         if triggers:
@@ -152,12 +173,17 @@ class SystemdManager:
             systemctl.order("start", "--", *triggers)
         self._write_record(_without(record, "triggers", "was_up"))
 
-    def _unit_held(self) -> str | None:
-        """The unit that `hold` was at: the one behind an alias, which cannot be told while it is masked."""
-        for unit in (self._record().get("unit"), self._unit):
-            if unit and systemctl.is_touched(unit):
-                return str(unit)
-        return None
+    def _units(self) -> list[str]:
+        """This unit and, once they are known, those that are PartOf= it, by their real names.
+
+        What is masked has no parts and no aliases: while it is held, the record knows them.
+        """
+        return list(dict.fromkeys([*self._record().get("held", ()), *_with_parts(self._unit)]))
+
+    def _touched(self) -> list[str]:
+        """What `hold` was at, in force or not."""
+        units = self._record().get("held") or [self._unit]
+        return units if any(systemctl.is_touched(unit) for unit in units) else []
 
     def _record(self) -> dict[str, Any]:
         """What `stop` and `hold` must not forget; nothing of it outlives a reboot."""
@@ -173,8 +199,57 @@ def _without(record: Mapping[str, Any], *keys: str) -> dict[str, Any]:
     return {key: value for key, value in record.items() if key not in keys}
 
 
+def _with_parts(unit: str) -> list[str]:
+    """A unit and all that are PartOf= it, or of those, by their real names."""
+    found: list[str] = []
+    waiting = [unit]
+    while waiting:
+        shown = systemctl.show(waiting.pop(0), *_PARTS)
+        if shown["Id"] not in found:
+            found.append(shown["Id"])
+            waiting += _parts_of(shown)
+    return found
+
+
+def _parts_of(shown: Mapping[str, str], more: Iterable[str] = ()) -> list[str]:
+    """The units that are PartOf= this one, and `more`; without what triggers it, and itself."""
+    parts = {*shown.get("ConsistsOf", "").split(), *more}
+    return sorted(parts - {shown["Id"], *shown.get("TriggeredBy", "").split()})
+
+
+def _triggers(units: Iterable[str]) -> list[str]:
+    """The sockets, timers and paths that start one of `units`."""
+    found = {
+        trigger
+        for unit in units
+        for trigger in systemctl.show(unit, "TriggeredBy").get("TriggeredBy", "").split()
+    }
+    return sorted(found)
+
+
+def _pids(unit: str) -> set[int]:
+    shown = systemctl.show(unit, "Id", "ControlGroup", "Slice", "MainPID")
+    group = shown.get("ControlGroup") or default_group(shown.get("Slice", ""), shown["Id"])
+    main = int(shown.get("MainPID") or 0)
+    return facts.in_control_group(group) | ({main} if main else set())
+
+
+def _is_wanted_by(unit: str, units: Iterable[str]) -> bool:
+    shown = systemctl.show(unit, *_WANTED_BY)
+    wanting = {other for others in shown.values() for other in others.split()}
+    return bool(wanting & {*units})
+
+
+def _exists(unit: str) -> bool:
+    return systemctl.show(unit, "LoadState")["LoadState"] not in ("not-found", "error")
+
+
+def _is_loaded(unit: str) -> bool:
+    return systemctl.show(unit, "LoadState")["LoadState"] == "loaded"
+
+
 def _is_active(unit: str) -> bool:
-    return systemctl.show(unit, "ActiveState")["ActiveState"] in ("active", "activating")
+    return systemctl.show(unit, "ActiveState")["ActiveState"] not in ("inactive", "failed")
 
 
 def judge(unit: str, shown: Mapping[str, str]) -> Condition:

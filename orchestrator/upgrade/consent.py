@@ -77,10 +77,13 @@ def settle(
     given = {question.id: answers.to(question) for question in questions}
     open_questions = [question for question in questions if given[question.id] is None]
     if open_questions and ask is None:
+        number = len(open_questions)
+        options = " ".join("--assumeyes" if q.routine else f"--accept {q.id}" for q in open_questions)
         raise Unanswered(
-            f"{len(open_questions)} question(s) need an answer and there is no terminal; nothing was touched",
+            f"{number} question{'s need' if number > 1 else ' needs'} an answer and there is no terminal; "
+            "nothing was touched",
             problems=[Problem(q.id, q.text, how_to_answer(q)) for q in open_questions],
-            hint="run it from a terminal, or give the answers on the command line or with --answers FILE",
+            hint=f"run it from a terminal, or with the consent in the command: orchestrator upgrade {options}",
         )
     settled: list[Answer] = []
     for question in questions:

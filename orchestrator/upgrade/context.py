@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from orchestrator.host.facts import ProcessId
     from orchestrator.services.controlled import ControlledService
 
-STATUS_EVERY = 1.0
+# Seconds: how often `status.json` is renewed, and how often at the most when steps follow each other quickly.
+STATUS_EVERY, STATUS_EVERY_STEP = 1.0, 0.2
 
 
 @dataclass(slots=True)
@@ -99,7 +100,8 @@ class RunContext:
         with self._progress_guard:
             self.reporter.progress(progress)
             now = clock.monotonic()
-            if progress.step != self._status_step or now - self._status_written >= STATUS_EVERY:
+            age = now - self._status_written
+            if age >= STATUS_EVERY or (progress.step != self._status_step and age >= STATUS_EVERY_STEP):
                 self._status_written, self._status_step = now, progress.step
                 statusfile.write_status(self.config.state_dir, progress)
 

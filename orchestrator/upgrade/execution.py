@@ -116,6 +116,7 @@ class _Watch:
         def take(data: bytes) -> None:
             self.context.reporter.output(self.task.id, data)
 
+        self._tell()
         while (ending := self.execution.poll(TICK)) is None:
             if tail.pump(take):
                 self.heard = clock.monotonic()
@@ -295,7 +296,7 @@ def _end(context: RunContext, task: Task, number: int, ending: Ending, watch: _W
     status, message = judge(
         ending, timed_out=bool(watch and watch.timed_out), stopped=bool(watch and watch.stopped)
     )
-    left = _describe_left(ending.left)
+    left = _describe_left(context, ending.left)
     context.write(
         EventName.STEP_ENDED,
         step=task.id,
@@ -316,12 +317,14 @@ def _end(context: RunContext, task: Task, number: int, ending: Ending, watch: _W
     return last
 
 
-def _describe_left(pids: tuple[int, ...]) -> list[str]:
-    """Processes that a step left behind and that are not just about to end."""
+def _describe_left(context: RunContext, pids: tuple[int, ...]) -> list[str]:
+    """Processes that a step left behind, that are not just about to end, and that are no service's."""
     if not pids:
         return []
     clock.sleep(LEFT_SETTLES)
+    of_services = {process.pid for service in context.services.values() for process in service.family()}
     found = [process for pid in pids if (process := facts.identify(pid)) and facts.is_running(process)]
+    found = [process for process in found if process.pid not in of_services]
     return [f"{process.pid} ({facts.command_of(process.pid)})" for process in found]
 
 

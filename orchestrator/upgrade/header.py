@@ -7,6 +7,7 @@ A comment line with a space after the `#` is prose and never a header line. Pure
 
 import difflib
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -72,7 +73,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _absolute_words(text: str) -> tuple[str, ...]:
-    words = tuple(text.split())
+    words = tuple(shlex.split(text))
     if not words or any(not word.startswith("/") for word in words):
         raise ValueError("takes absolute paths or globs")
     return words

@@ -133,6 +133,7 @@ class Plan:
     seconds_unknown: int
     downtime: float | None
     no_return: str | None
+    no_return_passed: bool
     resumed: str | None
 
     @property
@@ -176,6 +177,7 @@ def make_plan(situation: Situation, selection: Selection = Selection()) -> Plan:
         seconds_unknown=estimates.count(None),
         downtime=_downtime(due, entered, moves, situation),
         no_return=next((planned.step.id for planned in due if planned.step.kind is Kind.UPGRADE), None),
+        no_return_passed=_no_return_passed(situation),
         resumed=situation.resumed.run if situation.resumed else None,
     )
 
@@ -250,6 +252,12 @@ def _resumed_reason(step: Step, run: RunState) -> Reason | None:
     if last.status is StepStatus.UNKNOWN:
         return Reason.INTERRUPTED
     return Reason.FINISHED if last.status.good else Reason.FAILED
+
+
+def _no_return_passed(situation: Situation) -> bool:
+    """Whether the run that is continued has begun a one-shot step already."""
+    run = situation.resumed
+    return run is not None and any(step.startswith(f"{Kind.UPGRADE}/") for step in run.attempts)
 
 
 def _checks(situation: Situation) -> Iterable[Step]:

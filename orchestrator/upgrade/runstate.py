@@ -13,6 +13,7 @@ from orchestrator.upgrade.journal import Event, EventName
 BACKUP = "backup"
 MAINTENANCE_ENTER = "maintenance/enter"
 MAINTENANCE_LEAVE = "maintenance/leave"
+_OUT_OF_SERVICE = ("stopped", "maintenance")
 
 
 class StepStatus(StrEnum):
@@ -119,7 +120,7 @@ class RunState:
     service_seconds: dict[str, dict[str, float]] = field(default_factory=dict)
     boot: str = ""
     down_since: Instant | None = None
-    # Seconds in which a service that the run stopped was not ready again.
+    # Seconds in which a service that the run stopped was not ready again, or maintenance mode was on.
     downtime: float = 0.0
     continued: int = 0
 
@@ -201,14 +202,14 @@ def _answered(state: RunState, event: Event) -> None:
 
 def _debt(state: RunState, event: Event) -> None:
     debt = Debt(event["kind"], event.get("service", ""))
-    if debt.kind == "stopped" and state.down_since is None:
+    if debt.kind in _OUT_OF_SERVICE and state.down_since is None:
         state.down_since = Instant(event.time, event.mono, state.boot)
     state.debts[debt.id] = debt
 
 
 def _debt_paid(state: RunState, event: Event) -> None:
     state.debts.pop(Debt(event["kind"], event.get("service", "")).id, None)
-    if state.down_since and not any(debt.kind == "stopped" for debt in state.debts.values()):
+    if state.down_since and not any(debt.kind in _OUT_OF_SERVICE for debt in state.debts.values()):
         state.downtime += state.down_since.seconds_until(Instant(event.time, event.mono, state.boot))
         state.down_since = None
 

@@ -30,7 +30,13 @@ _NAME = re.compile(r"(\d{4})_[A-Za-z0-9][A-Za-z0-9_.+@-]*")
 _DROPPING = re.compile(
     r"\..*|.*~|.*\.(rpmnew|rpmsave|rpmorig|dpkg-[a-z-]+|ucf-[a-z-]+|swp|swo|bak|orig|rej|pyc|pyo)|__pycache__|README.*|#.*#"
 )
-MODULE_OF_ACTIONS = "orchestrator.cli.run_actions"
+# A YAML step is run by this program's own interpreter and code, installed or in a checkout, whatever the
+# step's environment says.
+_RUN_ACTIONS = (
+    "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "runpy.run_module('orchestrator.cli.run_actions', run_name='__main__', alter_sys=True)"
+)
+_CODE = str(Path(__file__).resolve().parents[2])
 
 
 class Kind(StrEnum):
@@ -76,7 +82,7 @@ class Step:
     @property
     def argv(self) -> tuple[str, ...]:
         if self.actions:
-            return (sys.executable, "-m", MODULE_OF_ACTIONS, str(self.path))
+            return (sys.executable, "-c", _RUN_ACTIONS, _CODE, str(self.path))
         return (str(self.path),)
 
     @property
