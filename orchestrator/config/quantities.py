@@ -1,48 +1,53 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Durations (`30s`, `5m`, `2h`, `1h30m`) and sizes (`512M`, `10G`) as people write them."""
 
+import math
 import re
+from typing import Any
 
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+_DURATION = re.compile(
+    r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?", re.ASCII
+)
+_NUMBER = re.compile(r"\d+(?:\.\d*)?|\.\d+", re.ASCII)
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE | re.ASCII)
 _SIZE_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
-def parse_duration(text: str | float) -> float:
-    """Seconds of `text`; a bare number is seconds.
+def parse_duration(value: Any) -> float:
+    """Seconds of what somebody wrote for a duration; a bare number is seconds.
 
     Raises ValueError with a message for the user.
     """
-    if isinstance(text, bool):
-        raise ValueError("not a duration (like 30s, 5m, 2h)")
-    if isinstance(text, int | float):
-        value = float(text)
-    else:
-        stripped = text.strip()
-        match = _DURATION.fullmatch(stripped)
-        if stripped.replace(".", "", 1).isdigit():
-            value = float(stripped)
-        elif stripped and match:
-            days, hours, minutes, seconds, milliseconds = match.groups()
-            value = int(days or 0) * 86400 + int(hours or 0) * 3600 + int(minutes or 0) * 60
-            value += float(seconds or 0) + int(milliseconds or 0) / 1000
-        else:
-            raise ValueError(f"{text!r} is not a duration (like 30s, 5m, 2h)")
-    if value < 0:
-        raise ValueError(f"{text!r} is negative")
-    return value
+    seconds = math.nan
+    if isinstance(value, str):
+        seconds = _seconds(value.strip())
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = float(value)
+    if not math.isfinite(seconds):
+        raise ValueError(f"{value!r} is not a duration (like 30s, 5m, 2h)")
+    if seconds < 0:
+        raise ValueError(f"{value!r} is negative")
+    return seconds
 
 
-def parse_size(text: str | int) -> int:
+def _seconds(text: str) -> float:
+    """NaN when the text is no duration."""
+    if _NUMBER.fullmatch(text):
+        return float(text)
+    match = _DURATION.fullmatch(text)
+    if not text or not match:
+        return math.nan
+    days, hours, minutes, seconds, milliseconds = (float(number or 0) for number in match.groups())
+    return days * 86400 + hours * 3600 + minutes * 60 + seconds + milliseconds / 1000
+
+
+def parse_size(text: str) -> int:
     """Bytes of `text` (powers of 1024); a bare number is bytes. Raises ValueError."""
-    if isinstance(text, bool):
-        raise ValueError("not a size (like 512M, 10G)")
-    if isinstance(text, int):
-        return text
     match = _SIZE.fullmatch(text.strip())
-    if not match:
+    size = float(match[1]) * _SIZE_UNITS[match[2].upper()] if match else math.inf
+    if not math.isfinite(size):
         raise ValueError(f"{text!r} is not a size (like 512M, 10G)")
-    return int(float(match[1]) * _SIZE_UNITS[match[2].upper()])
+    return int(size)
 
 
 def show_duration(seconds: float) -> str:

@@ -2,7 +2,6 @@
 """Files that survive a crash: replaced atomically, appended durably, locked by the kernel."""
 
 import contextlib
-import ctypes
 import errno
 import fcntl
 import json
@@ -118,6 +117,8 @@ def _reserve(descriptor: int, offset: int, length: int) -> None:
 
     Raises OSError (ENOSPC, EDQUOT) when there is no room.
     """
+    import ctypes
+
     fallocate = ctypes.CDLL(None, use_errno=True).fallocate
     fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
     if fallocate(descriptor, _FALLOC_FL_KEEP_SIZE, offset, length) == 0:

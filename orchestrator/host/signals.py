@@ -2,7 +2,8 @@
 """Requests to stop that reach us as signals.
 
 SIGINT is counted: the first press stops after the step, further ones are for the step itself. SIGTERM is
-a first press. SIGHUP (a lost terminal) changes nothing: the run goes on.
+a first press. SIGHUP (a lost terminal) changes nothing: the run goes on. It is caught, not ignored: what
+is ignored stays so in every program that we start, and a service must be able to reload on SIGHUP.
 """
 
 import signal
@@ -27,11 +28,14 @@ class Interrupts:
         else:
             self.presses = max(self.presses, 1)
 
+    def _pass_over(self, number: int, frame: FrameType | None) -> None:
+        pass
+
     def __enter__(self) -> Self:
         self._before = {
             signal.SIGINT: signal.signal(signal.SIGINT, self._press),
             signal.SIGTERM: signal.signal(signal.SIGTERM, self._press),
-            signal.SIGHUP: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+            signal.SIGHUP: signal.signal(signal.SIGHUP, self._pass_over),
         }
         return self
 

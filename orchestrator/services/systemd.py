@@ -21,24 +21,9 @@ from orchestrator.host.facts import ProcessId
 from orchestrator.services import systemctl
 from orchestrator.services.notes import read_note, write_note
 from orchestrator.services.service import Activity, Condition, Places
+from orchestrator.services.unitstate import JUDGED, WANTED_BY, default_group, is_enabled, judge
 
-_ACTIVITIES = {
-    "active": Activity.RUNNING,
-    "reloading": Activity.RUNNING,
-    "refreshing": Activity.RUNNING,
-    "activating": Activity.STARTING,
-    "deactivating": Activity.STOPPING,
-    "inactive": Activity.STOPPED,
-    "failed": Activity.FAILED,
-}
-_ENABLED = ("enabled", "enabled-runtime", "alias")
-_DISABLED = ("disabled", "masked", "masked-runtime", "bad")
-_WANTED_BY = ("WantedBy", "RequiredBy", "UpheldBy")
 _PARTS = ("Id", "ConsistsOf", "TriggeredBy")
-_STATE = (
-    *("LoadState", "ActiveState", "SubState", "Result", "MainPID", "NRestarts", "ExecMainStatus", "Job"),
-    *_PARTS,
-)
 
 
 class SystemdManager:
@@ -51,7 +36,7 @@ class SystemdManager:
 
     def condition(self) -> Condition:
         try:
-            shown = systemctl.show(self._unit, *_STATE)
+            shown = systemctl.show(self._unit, *JUDGED, *_PARTS)
             condition = judge(self._unit, shown)
             if condition.activity is Activity.STOPPED:
                 for part in _parts_of(shown, self._record().get("held", ())):
@@ -70,7 +55,7 @@ class SystemdManager:
         record = self._record()
         if "enabled" in record and self._touched():
             return bool(record["enabled"])
-        return is_enabled(systemctl.show(self._unit, "UnitFileState", *_WANTED_BY))
+        return is_enabled(systemctl.show(self._unit, "UnitFileState", *WANTED_BY))
 
     def held(self) -> bool:
         units = self._record().get("held") or [self._unit]
@@ -123,7 +108,7 @@ class SystemdManager:
     def hold(self) -> None:
         units = self._touched()
         if not units:
-            shown = systemctl.show(self._unit, "UnitFileState", *_WANTED_BY)
+            shown = systemctl.show(self._unit, "UnitFileState", *WANTED_BY)
             units = self._units()
             self._write_record({**self._record(), "held": units, "enabled": is_enabled(shown)})
         systemctl.mask(units)
@@ -174,11 +159,13 @@ class SystemdManager:
         self._write_record(_without(record, "triggers", "was_up"))
 
     def _units(self) -> list[str]:
-        """This unit and, once they are known, those that are PartOf= it, by their real names.
+        """This unit and those that are PartOf= it, by their real names.
 
-        What is masked has no parts and no aliases: while it is held, the record knows them.
+        systemd forgets parts that are down and aliases of what is masked: the record knows those.
         """
-        return list(dict.fromkeys([*self._record().get("held", ()), *_with_parts(self._unit)]))
+        record = self._record()
+        known = [*record.get("held", ()), *_with_parts(self._unit), *record.get("parts", ())]
+        return list(dict.fromkeys(known))
 
     def _touched(self) -> list[str]:
         """What `hold` was at, in force or not."""
@@ -235,7 +222,7 @@ def _pids(unit: str) -> set[int]:
 
 
 def _is_wanted_by(unit: str, units: Iterable[str]) -> bool:
-    shown = systemctl.show(unit, *_WANTED_BY)
+    shown = systemctl.show(unit, *WANTED_BY)
     wanting = {other for others in shown.values() for other in others.split()}
     return bool(wanting & {*units})
 
@@ -250,43 +237,3 @@ def _is_loaded(unit: str) -> bool:
 
 def _is_active(unit: str) -> bool:
     return systemctl.show(unit, "ActiveState")["ActiveState"] not in ("inactive", "failed")
-
-
-def judge(unit: str, shown: Mapping[str, str]) -> Condition:
-    """What systemd's properties of a unit mean. Pure."""
-    if shown["LoadState"] == "not-found" and shown["ActiveState"] == "inactive":
-        return Condition(Activity.FAILED, f"no unit {unit}")
-    activity = _ACTIVITIES.get(shown["ActiveState"], Activity.UNKNOWN)
-    detail = _describe(shown)
-    if activity in (Activity.STOPPED, Activity.FAILED) and shown.get("Job", "0") not in ("", "0"):
-        activity, detail = Activity.STARTING, f"{detail}, its start waits for another unit"
-    return Condition(activity, detail, int(shown.get("MainPID") or 0) or None)
-
-
-def _describe(shown: Mapping[str, str]) -> str:
-    """systemd's words for a unit's state, and what went wrong."""
-    text = f"{shown['ActiveState']} ({shown['SubState']})"
-    if shown["ActiveState"] == "failed" or shown["SubState"] == "auto-restart":
-        text += f", {shown.get('Result', '')}"
-        if (status := shown.get("ExecMainStatus", "0")) != "0":
-            text += f", status {status}"
-    if (restarts := shown.get("NRestarts", "0")) != "0":
-        text += f", restarted {restarts} times" if restarts != "1" else ", restarted once"
-    if shown["LoadState"] != "loaded":
-        text += f", {shown['LoadState']}"
-    return text
-
-
-def is_enabled(shown: Mapping[str, str]) -> bool:
-    """What the properties of a unit say about the next boot. Pure."""
-    state = shown.get("UnitFileState", "")
-    if state in _ENABLED:
-        return True
-    return state not in _DISABLED and any(shown.get(relation) for relation in _WANTED_BY)
-
-
-def default_group(slice_unit: str, unit: str) -> str:
-    """Where systemd puts the processes of a unit: `a-b.slice` lies in `a.slice`."""
-    parts = slice_unit.removesuffix(".slice").strip("-").split("-") if slice_unit else []
-    slices = ["-".join(parts[: count + 1]) + ".slice" for count in range(len(parts)) if parts[count]]
-    return "/" + "/".join([*slices, unit])

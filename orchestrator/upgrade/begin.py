@@ -105,36 +105,36 @@ def upgrade(
     ):
         return None
     preflight.make_state_directory(setting.config)
-    with (
-        Interrupts() as interrupts,
-        run_lock.acquire(setting.config.state_dir, purpose="upgrade", wait=options.wait_lock) as lock,
-    ):
+    with run_lock.acquire(setting.config.state_dir, purpose="upgrade", wait=options.wait_lock) as lock:
         services = setting.services()
         plan = _plan(setting, options, definitions, services)
         refusals = preflight.refusals(plan, setting.config, services)
         if refusals:
+            number = len(refusals)
             raise Refused(
-                f"{len(refusals)} reason(s) not to upgrade this host now; nothing was touched",
+                f"{number} reason{'s' if number > 1 else ''} not to upgrade this host now; nothing was touched",
                 problems=refusals,
             )
         dialogue.show(plan)
         if not plan.due and plan.resumed is None:
             return None
-        answers = settle(plan.questions, options.answers, dialogue.ask)
-        context = _open_run(
-            setting,
-            options=options,
-            plan=plan,
-            services=services,
-            reporter=reporter,
-            interrupts=interrupts,
-            lock=lock,
-        )
-        try:
-            _record_answers(context, answers)
-            return execute(context, restart=options.restart and plan.resumed is not None)
-        finally:
-            context.close()
+        answers = settle(plan.questions, options.answers, dialogue.ask, setting.command("upgrade"))
+        # Until here Ctrl-C ends the command, at a question too; from here on it is a request to the run.
+        with Interrupts() as interrupts:
+            context = _open_run(
+                setting,
+                options=options,
+                plan=plan,
+                services=services,
+                reporter=reporter,
+                interrupts=interrupts,
+                lock=lock,
+            )
+            try:
+                _record_answers(context, answers)
+                return execute(context, restart=options.restart and plan.resumed is not None)
+            finally:
+                context.close()
 
 
 def _open_run(  # noqa: PLR0913 - it puts together what the parts of a run share

@@ -68,9 +68,11 @@ def read_answers(path: Path) -> dict[str, bool]:
 
 
 def settle(
-    questions: Sequence[Question], answers: Answers, ask: Callable[[Question], bool] | None
+    questions: Sequence[Question], answers: Answers, ask: Callable[[Question], bool] | None, command: str
 ) -> tuple[Answer, ...]:
     """An answer to every question. `ask` puts one to the terminal; None: there is no terminal.
+
+    `command` is the command line that asked, for the message that tells how to answer in it.
 
     Raises Unanswered with all open questions, or Interrupted when one is answered with no.
     """
@@ -78,12 +80,12 @@ def settle(
     open_questions = [question for question in questions if given[question.id] is None]
     if open_questions and ask is None:
         number = len(open_questions)
-        options = " ".join("--assumeyes" if q.routine else f"--accept {q.id}" for q in open_questions)
+        options = " ".join("--assumeyes" if q.routine else f"--accept {q.id}" for q in reversed(questions))
         raise Unanswered(
             f"{number} question{'s need' if number > 1 else ' needs'} an answer and there is no terminal; "
             "nothing was touched",
             problems=[Problem(q.id, q.text, how_to_answer(q)) for q in open_questions],
-            hint=f"run it from a terminal, or with the consent in the command: orchestrator upgrade {options}",
+            hint=f"run it from a terminal, or with the consent in the command: {command} {options}",
         )
     settled: list[Answer] = []
     for question in questions:

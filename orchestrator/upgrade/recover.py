@@ -37,8 +37,8 @@ def recover(setting: Setting, reporter: Reporter, *, wait_lock: float = 0.0) -> 
     if not config.state_dir.is_dir():
         return Recovery(None)
     with (
-        Interrupts() as interrupts,
         run_lock.acquire(config.state_dir, purpose="recover", wait=wait_lock) as lock,
+        Interrupts() as interrupts,
     ):
         current = unfinished_run(config.state_dir)
         if current is None or not current[1].debts:

@@ -21,7 +21,6 @@ from pathlib import Path
 
 from orchestrator.config.load import read_yaml
 from orchestrator.errors import Invalid, Problem
-from orchestrator.host.processes import find_program
 from orchestrator.upgrade.actions import Action, Registry
 from orchestrator.upgrade.header import Header, RunRule, header_from_mapping, parse_header
 
@@ -221,6 +220,8 @@ def _interpreter_problem(line: str) -> str:
     if not (os.path.isfile(words[0]) and os.access(words[0], os.X_OK)):
         return f"its interpreter {words[0]} does not exist or cannot be run"
     if words[0].endswith("/env"):
+        from orchestrator.host.processes import find_program
+
         program = next((word for word in words[1:] if not word.startswith("-") and "=" not in word), "")
         if not find_program(program):
             return f"its interpreter {program or '(none)'} is not found by env"

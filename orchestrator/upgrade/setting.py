@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from orchestrator.config.model import Config
 from orchestrator.config.shipped import CONFIG_FILE
-from orchestrator.services.service import Places
 from orchestrator.upgrade.actions import Registry
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ class Setting:
     def services(self) -> "dict[str, ControlledService]":
         """The controlled services by name; their managers and probes are loaded here, not before."""
         from orchestrator.services.controlled import control_all
+        from orchestrator.services.service import Places
 
         places = Places(state=self.config.state_dir / "services", logs=self.config.log_dir)
         return control_all(self.config.services, places)

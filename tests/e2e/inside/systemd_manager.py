@@ -223,6 +223,40 @@ def test_a_trigger_that_an_upgrade_took_away_is_forgotten(workshop: SystemdWorks
     app.start()
 
 
+def test_what_is_part_of_a_unit_is_stopped_held_and_started_with_it(workshop: SystemdWorkshop) -> None:
+    """As postgresql.service and its clusters: the unit itself has no process and does not wait for its parts."""
+    part, unwanted, app = (workshop.make(name=name) for name in ("part", "unwanted", "app"))
+    for each in (part, unwanted):
+        path = ADMINISTRATOR / unit_of(each)
+        order = f"[Unit]\nPartOf={unit_of(app)}\nBefore={unit_of(app)}\n"
+        path.write_text(f"{order}{path.read_text()}ExecStop=/usr/bin/sleep 0.3\n")
+    (ADMINISTRATOR / unit_of(app)).write_text(
+        f"[Unit]\nWants={unit_of(part)}\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n"
+    )
+    systemctl("daemon-reload")
+    app.manager.start()
+    app.wait_for(Activity.RUNNING)
+    unwanted.start()
+    part.wait_until_listening()
+    known = app.controlled.stop()
+    assert len(known) == 2
+    assert app.controlled.why_not_down(known) == []
+    app.manager.hold()
+    assert app.manager.held()
+    for each in (part, unwanted):
+        assert "is masked" in systemctl("start", unit_of(each)).stderr
+    app.manager.release()
+    app.manager.start()
+    for each in (part, unwanted):
+        each.wait_until_listening()
+    systemctl("stop", unit_of(app))
+    systemctl("start", unit_of(unwanted))
+    assert app.manager.condition().activity is Activity.RUNNING
+    assert app.manager.condition().detail == f"inactive (dead), but its part {unit_of(unwanted)} is active"
+    app.manager.stop()
+    assert app.controlled.why_not_down() == []
+
+
 def test_a_unit_is_held_through_its_alias(workshop: SystemdWorkshop) -> None:
     app = workshop.make(unit=["[Install]", "Alias=other-name.service"])
     systemctl("enable", unit_of(app))
@@ -233,6 +267,7 @@ def test_a_unit_is_held_through_its_alias(workshop: SystemdWorkshop) -> None:
     alias.manager.hold()
     assert alias.manager.held()
     assert alias.manager.enabled()
+    alias.manager.stop()
     for name in (unit_of(app), "other-name.service"):
         assert systemctl("start", name).returncode != 0
     assert alias.controlled.why_not_down() == []

@@ -4,7 +4,7 @@
 import pytest
 
 from orchestrator.services.service import Activity
-from orchestrator.services.systemd import default_group, is_enabled, judge
+from orchestrator.services.unitstate import default_group, is_enabled, judge
 
 RUNS = {
     "LoadState": "loaded",
