@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The program: its commands, loaded when they are used, and the one place where errors become text and status."""
 
-import gc
 import importlib
 import os
 import sys
@@ -110,17 +109,11 @@ def _root(
     ctx.obj = {"debug": debug}
 
 
-def _start_fast() -> None:
-    # Imports make very many objects and no garbage; looking for some at every 700th costs a tenth of the start.
-    gc.set_threshold(50_000)
-    # Or pydantic reads the metadata of all that is installed, in search of plugins that have no business here.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
-
-
 def main() -> None:
     """The console script. An internal error is a line and exit status 1; --debug shows its traceback."""
     fill_standard_streams()
-    _start_fast()
+    # Or pydantic reads the metadata of all that is installed, in search of plugins that have no business here.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     try:
         app()
     except Exception as error:  # the boundary

@@ -16,7 +16,7 @@ def check(config: ConfigOption = None, output: OutputOption = Output.AUTO) -> No
     from orchestrator.cli.terminal import say, show_json
     from orchestrator.upgrade.checks import Check, run_all
 
-    checks = run_all(read_setting(config))
+    checks = run_all(read_setting(config, with_steps=True))
     failed = [one for one in checks if not one.status.good]
     if output is Output.JSON:
         show_json(

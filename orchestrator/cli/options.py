@@ -9,6 +9,7 @@ import typer
 
 from orchestrator.config.load import find_config, load_config
 from orchestrator.config.quantities import parse_duration
+from orchestrator.errors import Invalid
 from orchestrator.upgrade.actions import Registry
 from orchestrator.upgrade.setting import Setting
 
@@ -63,7 +64,16 @@ def seconds_of(text: str) -> float:
     return _duration(text) if text else 0.0
 
 
-def read_setting(config: Path | None) -> Setting:
-    """The configuration a command works with. Raises Invalid with all its errors."""
+def read_setting(config: Path | None, *, with_steps: bool = False) -> Setting:
+    """The configuration a command works with. Raises Invalid with all its errors, and `with_steps` also those
+    of the phases and scripts it names."""
     path = find_config(config).absolute()
-    return Setting(load_config(path), path, Registry())
+    registry = Registry()
+    try:
+        return Setting(load_config(path), path, registry)
+    except Invalid as error:
+        if with_steps and error.problems:
+            from orchestrator.upgrade.survey import more_problems
+
+            error.problems = (*error.problems, *more_problems(path, registry))
+        raise

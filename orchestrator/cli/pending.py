@@ -22,7 +22,7 @@ def pending(
     from orchestrator.upgrade.plan import Reason, make_plan
     from orchestrator.upgrade.survey import read_situation
 
-    setting = read_setting(config)
+    setting = read_setting(config, with_steps=True)
     plan = make_plan(read_situation(setting.config, setting.registry))
     waiting = [planned for planned in plan.due if planned.reason is not Reason.ALWAYS]
     if output is Output.JSON and not quiet:

@@ -32,7 +32,7 @@ def plan(
     from orchestrator.upgrade.begin import UpgradeOptions
 
     options = UpgradeOptions(selection=Selection(tuple(only or ())), restart=restart)
-    show(read_setting(config), options, output)
+    show(read_setting(config, with_steps=True), options, output)
 
 
 def show(setting: Setting, options: "UpgradeOptions", output: Output) -> None:

@@ -74,7 +74,7 @@ def upgrade(
         if_pending=if_pending,
         wait_lock=seconds_of(wait_lock),
     )
-    setting = read_setting(config)
+    setting = read_setting(config, with_steps=True)
     if dry_run:
         plan_command.show(setting, options, output)
         return

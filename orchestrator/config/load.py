@@ -3,9 +3,10 @@
 
 import difflib
 import os
+import re
 from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -19,24 +20,57 @@ _WORDS = {
     "missing": "is missing",
     "extra_forbidden": "unknown key",
     "union_tag_not_found": "'manager' is missing (one of systemd, supervisor, process, command, external)",
+    "tuple_type": "takes a list",
+    "dict_type": "takes a mapping of keys",
+    "model_type": "takes a mapping of keys",
+    "model_attributes_type": "takes a mapping of keys",
+    "string_type": "takes text; put quotes around numbers, dates, yes and no",
 }
+# What pydantic calls the key of a mapping, as against its value.
+_KEY = "[key]"
+_WHOLE_NUMBER, _MERGE = "tag:yaml.org,2002:int", "tag:yaml.org,2002:merge"
 # Names of union branches that pydantic puts into an error's location and that no user has written.
 _BRANCHES = frozenset(("systemd", "supervisor", "process", "command", "external", *model.PROBE_SHORTHAND))
 
 
 class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
-    """Refuses a key that stands twice in one mapping; plain PyYAML keeps the last in silence."""
+    """Refuses a key that stands twice in one mapping; plain PyYAML keeps the last in silence.
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Any] = set()
+    Whole numbers are decimal: 0130 is not the octal number 88, nor 22:30 the number 1350, as YAML 1.1 has it.
+    """
+
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, Any]]]] = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != _WHOLE_NUMBER]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self._read: set[int] = set()
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """The first time, before merge keys add what the mapping itself may say otherwise."""
+        if id(node) not in self._read:
+            self._read.add(id(node))
+            self._refuse_repeated_keys(node)
+        super().flatten_mapping(node)
+
+    def _refuse_repeated_keys(self, node: yaml.MappingNode) -> None:
+        seen: set[Hashable] = set()
         for key_node, _ in node.value:
+            if key_node.tag == _MERGE:
+                continue
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, Hashable) and key in seen:
                 problem = f"the key {key!r} stands twice in one mapping"
                 raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
-            seen.add(key)
-        result: dict[Hashable, Any] = super().construct_mapping(node, deep)
-        return result
+            if isinstance(key, Hashable):
+                seen.add(key)
+
+
+_Loader.add_implicit_resolver(
+    _WHOLE_NUMBER, re.compile(r"[-+]?(?:0|[1-9][0-9_]*|0x[0-9a-fA-F]+|0b[01]+)\Z"), list("-+0123456789")
+)
 
 
 def read_yaml(path: Path) -> Any:
@@ -46,13 +80,13 @@ def read_yaml(path: Path) -> Any:
             return yaml.load(stream, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise Invalid(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise Invalid(f"{path} is not UTF-8 text: {error}") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
-        what = getattr(error, "problem", None) or str(error)
+        what = getattr(error, "problem", None) or str(error).partition("\n")[0]
         raise Invalid(f"{path} is not valid YAML", problems=[Problem(where, what)]) from None
+    except (ValueError, RecursionError) as error:  # a date like 2026-13-01; brackets without end
+        raise Invalid(f"{path} is not valid YAML", problems=[Problem(str(path), str(error))]) from None
 
 
 def find_config(option: Path | None, environ: Mapping[str, str] = os.environ) -> Path:
@@ -64,7 +98,7 @@ def find_config(option: Path | None, environ: Mapping[str, str] = os.environ) ->
 
 def load_config(path: Path) -> model.Config:
     """The configuration in `path`. Raises Invalid with all problems."""
-    if not path.exists():
+    if not _is_there(path):
         raise Invalid(
             f"there is no configuration at {path}",
             hint="name one with --config FILE or $ORCHESTRATOR_CONFIG; orchestrator.yaml(5) has an example",
@@ -77,20 +111,41 @@ def load_config(path: Path) -> model.Config:
     share = shipped.share_directory()
     document.setdefault("scripts", [str(share / "scripts.d"), str(shipped.ADMINISTRATOR / "scripts.d")])
     document.setdefault("phases", [str(share / "phases"), str(shipped.ADMINISTRATOR / "phases")])
+    problems = list(_cross_checks(document))
     try:
         config = model.Config.model_validate(document)
     except ValidationError as error:
-        problems = [describe_error(document, model.Config, item) for item in error.errors()]
-        raise Invalid(f"{path} has {_count(len(problems), 'error')}", problems=problems) from None
-    config = _absolute(config, path.absolute().parent)
-    problems = list(_cross_checks(config))
+        found = [describe_error(document, model.Config, item) for item in error.errors()]
+        raise Invalid(f"{path} has errors", problems=[*found, *problems]) from None
     if problems:
-        raise Invalid(f"{path} has {_count(len(problems), 'error')}", problems=problems)
-    return config
+        raise Invalid(f"{path} has errors", problems=problems)
+    return _absolute(config, path.absolute().parent)
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def layers_of(path: Path) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """Scripts and phases directories as far as a configuration with errors names them."""
+    try:
+        document = read_yaml(path)
+    except Invalid:
+        return (), ()
+    base = path.absolute().parent
+    found = []
+    for key in ("scripts", "phases"):
+        value = document.get(key) if isinstance(document, dict) else None
+        usable = isinstance(value, list) and all(isinstance(item, str) for item in value)
+        found.append(tuple(base / item for item in value or ()) if usable else ())
+    return found[0], found[1]
+
+
+def _is_there(path: Path) -> bool:
+    """Also when this user may not look."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def describe_error(document: Any, root: type[BaseModel], item: ErrorDetails) -> Problem:
@@ -101,6 +156,8 @@ def describe_error(document: Any, root: type[BaseModel], item: ErrorDetails) -> 
         where += f"[{part}]" if isinstance(part, int) else f".{part}" if where else str(part)
     kind = item["type"]
     what = _WORDS.get(kind, item["msg"].removeprefix("Value error, "))
+    if item["loc"] and item["loc"][-1] == _KEY:
+        return Problem(where, "is not a name: it takes letters, digits and _.@-, in quotes if it is a number")
     if kind == "extra_forbidden":
         nearest = difflib.get_close_matches(str(location[-1]), _known_keys(root, item["loc"][:-1]), 1, 0.5)
         return Problem(where, what, f"did you mean {nearest[0]}?" if nearest else "")
@@ -114,10 +171,8 @@ def _written_location(document: Any, location: Iterable[str | int]) -> list[str 
     written: list[str | int] = []
     here = document
     for part in location:
-        branch = isinstance(part, str) and part in _BRANCHES
-        if branch and not (isinstance(here, dict) and part in here):
-            continue
-        if part == "kind":
+        inserted = isinstance(part, str) and part in (*_BRANCHES, _KEY)
+        if inserted and not (isinstance(here, dict) and part in here):
             continue
         written.append(part)
         try:
@@ -169,20 +224,35 @@ def _absolute(config: model.Config, base: Path) -> model.Config:
     )
 
 
-def _cross_checks(config: model.Config) -> Iterable[Problem]:
-    """What no single key can know: names in `after`, tiers, loops."""
+def _cross_checks(document: dict[Any, Any]) -> Iterable[Problem]:
+    """What no single key can know: names in `after`, tiers, loops. Of the document as it was written, which
+    may be wrong in other ways as well: everything is told at once."""
     from orchestrator.services.order import find_loop
 
-    for name, service in config.services.items():
-        for index, other in enumerate(service.after):
+    services = {str(name): service for name, service in _mapping(document, "services").items()}
+    after = {name: _names(service, "after") for name, service in services.items()}
+    tiers = {name: service.get("tier") for name, service in services.items() if isinstance(service, dict)}
+    for name, others in after.items():
+        for index, other in enumerate(others):
             where = f"services.{name}.after[{index}]"
-            if other not in config.services:
-                nearest = difflib.get_close_matches(other, config.services, 1, 0.5)
+            if other not in services:
+                nearest = difflib.get_close_matches(other, services, 1, 0.5)
                 yield Problem(where, f"no service {other}", f"did you mean {nearest[0]}?" if nearest else "")
-            elif service.tier == "backend" and config.services[other].tier == "application":
+            elif tiers.get(name) == "backend" and tiers.get(other) == "application":
                 yield Problem(where, f"the backend {name} cannot come after the application {other}")
-    loop = find_loop({name: service.after for name, service in config.services.items()})
+    loop = find_loop(after)
     if loop:
         yield Problem(f"services.{loop[0]}.after", "the services wait for each other: " + " -> ".join(loop))
-    if config.product.version and config.product.version_command:
+    product = _mapping(document, "product")
+    if product.get("version") and product.get("version_command"):
         yield Problem("product", "version and version_command exclude each other")
+
+
+def _mapping(of: Any, key: str) -> dict[Any, Any]:
+    found = of.get(key) if isinstance(of, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _names(of: Any, key: str) -> list[str]:
+    found = of.get(key) if isinstance(of, dict) else None
+    return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []

@@ -133,6 +133,8 @@ def _one_kind(value: Any) -> Any:
     kind, options = kinds[0], value[kinds[0]]
     if not isinstance(options, dict):
         options = {} if options is None else {PROBE_SHORTHAND[kind]: options}
+    if "kind" in options:
+        raise ValueError("unknown key kind")
     outer = {key: value[key] for key in ("stable", "timeout") if key in value}
     normal = {"kind": kind, **outer, **options}
     if kind == "http":
@@ -242,7 +244,7 @@ class Backup(Model):
 
 
 class Config(Model):
-    product: Product = Product()
+    product: Product = Field(default_factory=Product)
     state_dir: Path = Path("/var/lib/orchestrator")
     log_dir: Path = Path("/var/log/orchestrator")
     scripts: Annotated[tuple[Path, ...], Field(min_length=1)]

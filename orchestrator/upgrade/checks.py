@@ -2,10 +2,9 @@
 """The checks on their own: check/ scripts and facts of the host, all failures at once, outside any run."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from orchestrator.host import files
 from orchestrator.host.processes import Ending, Shim
@@ -16,9 +15,6 @@ from orchestrator.upgrade.plan import Plan
 from orchestrator.upgrade.runstate import StepStatus
 from orchestrator.upgrade.scripts import Step
 from orchestrator.upgrade.setting import Setting
-
-if TYPE_CHECKING:
-    from orchestrator.services.controlled import ControlledService
 
 TAIL = 5
 
@@ -39,22 +35,8 @@ def run_all(setting: Setting) -> list[Check]:
     seen = preview(setting, UpgradeOptions())
     facts = [Check(problem.where, problem.what, StepStatus.FAILED, problem.hint) for problem in seen.refusals]
     if not facts:
-        facts = [Check("host", "version, disk space, ports and history", StepStatus.DONE)]
-    return [*facts, *_service_notes(setting.services()), *_scripts(setting, seen.plan)]
-
-
-def _service_notes(services: "Mapping[str, ControlledService]") -> Iterator[Check]:
-    """External services must answer before an upgrade: nobody else will start them."""
-    for name, service in services.items():
-        if service.external:
-            verdict = service.readiness()
-            good = verdict.readiness.value == "ready"
-            yield Check(
-                f"service {name}",
-                "external, must be ready",
-                StepStatus.DONE if good else StepStatus.FAILED,
-                verdict.reason,
-            )
+        facts = [Check("host", "version, disk space, ports, history, external services", StepStatus.DONE)]
+    return [*facts, *_scripts(setting, seen.plan)]
 
 
 def _scripts(setting: Setting, plan: Plan) -> Iterator[Check]:

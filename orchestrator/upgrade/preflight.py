@@ -10,6 +10,7 @@ from orchestrator.config.model import Config
 from orchestrator.config.quantities import show_size
 from orchestrator.errors import NotPermitted, Problem
 from orchestrator.host import facts, files
+from orchestrator.services.service import Readiness
 from orchestrator.upgrade.history import FILE_NAME
 from orchestrator.upgrade.plan import Plan
 from orchestrator.upgrade.runs import prepare_state_directory
@@ -21,7 +22,13 @@ if TYPE_CHECKING:
 
 def refusals(plan: Plan, config: Config, services: "Mapping[str, ControlledService]") -> list[Problem]:
     """Why this host must not be upgraded now; empty when it may."""
-    return [*newer_data(plan), *disk_needs(plan), *unwritable(config), *foreign_listeners(services)]
+    return [
+        *newer_data(plan),
+        *disk_needs(plan),
+        *unwritable(config),
+        *foreign_listeners(services),
+        *(unready_externals(services) if plan.due else ()),
+    ]
 
 
 def newer_data(plan: Plan) -> Iterable[Problem]:
@@ -59,6 +66,15 @@ def foreign_listeners(services: "Mapping[str, ControlledService]") -> Iterable[P
     for name, service in services.items():
         for sentence in service.foreign_listeners():
             yield Problem(f"service {name}", sentence, "stop that process, or correct `ports:`")
+
+
+def unready_externals(services: "Mapping[str, ControlledService]") -> Iterable[Problem]:
+    """A service that runs elsewhere is not ours to start: better to see now than with everything stopped."""
+    for name, service in services.items():
+        if service.external:
+            verdict = service.readiness()
+            if verdict.readiness is not Readiness.READY:
+                yield Problem(f"service {name}", f"external, and not ready: {verdict.reason}")
 
 
 def make_state_directory(config: Config) -> None:

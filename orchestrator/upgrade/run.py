@@ -5,7 +5,6 @@ It may die at any instant. What it did, does and owes stands in the journal, and
 process goes on from there.
 """
 
-import contextlib
 import json
 from dataclasses import dataclass
 
@@ -25,7 +24,7 @@ from orchestrator.upgrade.context import RunContext
 from orchestrator.upgrade.execution import Task, adopt, run_task
 from orchestrator.upgrade.header import RunRule
 from orchestrator.upgrade.history import Entry, Mark
-from orchestrator.upgrade.journal import EventName
+from orchestrator.upgrade.journal import Event, EventName
 from orchestrator.upgrade.phases import Phase
 from orchestrator.upgrade.plan import PlannedStep, Reason, wanted_states
 from orchestrator.upgrade.runstate import (
@@ -38,7 +37,7 @@ from orchestrator.upgrade.runstate import (
     StepStatus,
 )
 from orchestrator.upgrade.scripts import Step, fingerprint_inputs
-from orchestrator.upgrade.survey import VERSION_FILE
+from orchestrator.upgrade.survey import VERSION_FILE, find_services
 from orchestrator.upgrade.transitions import bring, deviations, release
 
 
@@ -63,9 +62,8 @@ def execute(context: RunContext, *, restart: bool = False) -> Result:
             run_phase(context, phase)
         return finish(context)
     except OrchestratorError as error:
-        if context.state.outcome is None and not isinstance(error, StateUnwritable):
-            with contextlib.suppress(StateUnwritable):
-                stop_run(context, error)
+        if context.state.outcome is None:
+            stop_run(context, error)
         raise
 
 
@@ -323,15 +321,18 @@ def _note_version(context: RunContext) -> None:
 
 
 def stop_run(context: RunContext, error: OrchestratorError) -> None:
-    """Journal why the run stops here and in what state the services are."""
-    from orchestrator.upgrade.survey import find_services
-
+    """Journal why the run stops here and in what state the services are; where the disk refuses even that,
+    tell it to whoever watches."""
     found = find_services(context.services)
-    context.write(
-        EventName.RUN_STOPPED,
-        reason=error.message,
-        exit_code=int(error.exit_code),
-        phase=context.state.phase,
-        services={name: "up" if fact.up else "down" for name, fact in found.items()},
-        debts=sorted(context.state.debts),
-    )
+    fields = {
+        "reason": error.message,
+        "exit_code": int(error.exit_code),
+        "phase": context.state.phase,
+        "services": {name: "up" if fact.up else "down" for name, fact in found.items()},
+        "debts": sorted(context.state.debts),
+    }
+    try:
+        context.write(EventName.RUN_STOPPED, **fields)
+    except StateUnwritable:
+        event = Event(0, clock.timestamp(), clock.monotonic(), EventName.RUN_STOPPED, fields)
+        context.reporter.event(event)

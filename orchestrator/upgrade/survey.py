@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.config.load import layers_of
 from orchestrator.config.model import Config
 from orchestrator.errors import Invalid, Problem
 from orchestrator.host import files
@@ -48,6 +49,13 @@ def read_definitions(config: Config, registry: Registry) -> Definitions:
             problems=problems,
         )
     return Definitions(phases, scripts)
+
+
+def more_problems(path: Path, registry: Registry) -> list[Problem]:
+    """What is wrong with the phases and scripts that a configuration names, though it has errors itself."""
+    scripts, phases = layers_of(path)
+    found = list(find_steps(scripts, registry).problems) if scripts else []
+    return [*(load_phases(phases)[1] if phases else []), *found]
 
 
 def _check_actions(step: Step, phases: Iterable[Phase], config: Config) -> Iterable[Problem]:

@@ -6,8 +6,9 @@ practice. Pure.
 
 import re
 from functools import cmp_to_key
+from itertools import zip_longest
 
-_PARTS = re.compile(r"(\D*)(\d*)")
+_PARTS = re.compile(r"(\D*)(\d*)", re.ASCII)
 
 
 def compare_versions(left: str, right: str) -> int:
@@ -16,7 +17,14 @@ def compare_versions(left: str, right: str) -> int:
     right_epoch, right_rest = _epoch(right)
     if left_epoch != right_epoch:
         return left_epoch - right_epoch
-    for mine, other in zip(_parts(left_rest), _parts(right_rest), strict=False):
+    for mine, other in zip(_upstream_and_revision(left_rest), _upstream_and_revision(right_rest), strict=True):
+        if difference := _compare(mine, other):
+            return difference
+    return 0
+
+
+def _compare(left: str, right: str) -> int:
+    for mine, other in zip_longest(_parts(left), _parts(right), fillvalue=_END):
         if mine != other:
             return -1 if mine < other else 1
     return 0
@@ -28,15 +36,24 @@ def newest(versions: list[str]) -> str | None:
 
 def _epoch(version: str) -> tuple[int, str]:
     head, colon, rest = version.strip().partition(":")
-    return (int(head), rest) if colon and head.isdigit() else (0, version.strip())
+    return (int(head), rest) if colon and head.isascii() and head.isdigit() else (0, version.strip())
+
+
+def _upstream_and_revision(version: str) -> tuple[str, str]:
+    """The revision is what follows the last hyphen; without one it is empty, which is the same as 0."""
+    upstream, hyphen, revision = version.rpartition("-")
+    return (upstream, revision) if hyphen else (version, "")
 
 
 def _parts(version: str) -> list[tuple[list[int], int]]:
-    """Alternating text and numbers, padded so that the end compares like the empty string."""
-    found = [(_weights(text), int(number or 0)) for text, number in _PARTS.findall(version)]
-    return [*found, *[(_weights(""), 0)] * 50]
+    """Alternating text and numbers."""
+    return [(_weights(text), int(number or 0)) for text, number in _PARTS.findall(version)]
 
 
 def _weights(text: str) -> list[int]:
     # ~ before the end of the text, the end before letters, letters before everything else.
     return [-1 if c == "~" else ord(c) if c.isalpha() else ord(c) + 256 for c in text] + [0]
+
+
+# What follows the end: nothing, and the number 0.
+_END = (_weights(""), 0)
