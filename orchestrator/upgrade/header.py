@@ -19,6 +19,9 @@ from orchestrator.errors import Problem
 
 _LINE = re.compile(r"#([a-z][a-z-]*):[ \t]*(.*?)[ \t]*")
 _SPACED = re.compile(r"#[ \t]+([a-z][a-z-]*):")
+# What was meant for a header line and would pass for prose: #min_disk: ..., #Timeout: ..., #risk : ...
+_ALMOST = re.compile(r"#([A-Za-z][A-Za-z_-]*)[ \t]*:.*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class RunRule(StrEnum):
@@ -65,6 +68,7 @@ class Header:
 @dataclass(slots=True)
 class _Builder:
     values: dict[str, Any] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -73,7 +77,10 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _absolute_words(text: str) -> tuple[str, ...]:
-    words = tuple(shlex.split(text))
+    try:
+        words = tuple(shlex.split(text))
+    except ValueError:
+        raise ValueError("has a quotation mark that is not closed") from None
     if not words or any(not word.startswith("/") for word in words):
         raise ValueError("takes absolute paths or globs")
     return words
@@ -88,16 +95,16 @@ def _run_rule(text: str) -> RunRule:
 
 def _retry(text: str) -> Retry:
     words = text.split()
-    if not words or not words[0].isdigit() or len(words) > 2:
+    if not words or not words[0].isdecimal() or len(words) > 2:
         raise ValueError("takes a number of further attempts and a delay: 3 10s")
     return Retry(int(words[0]), parse_duration(words[1]) if words[1:] else 0.0)
 
 
 def _min_disk(text: str) -> tuple[DiskNeed, ...]:
-    path, _, size = text.rpartition(" ")
-    if not path.strip().startswith("/"):
+    words = text.rsplit(maxsplit=1)
+    if len(words) != 2 or not words[0].startswith("/"):
         raise ValueError("takes an absolute path and a size: /var/lib/pgsql 10G")
-    return (DiskNeed(PurePosixPath(path.strip()), parse_size(size)),)
+    return (DiskNeed(PurePosixPath(words[0]), parse_size(words[1])),)
 
 
 def _choice(yes: str, no: str) -> Callable[[str], bool]:
@@ -110,9 +117,12 @@ def _choice(yes: str, no: str) -> Callable[[str], bool]:
 
 
 def _text(text: str) -> str:
-    if not text:
+    line = " ".join(text.split())
+    if not line:
         raise ValueError("is empty")
-    return text
+    if _CONTROL.search(line):
+        raise ValueError("has control characters")
+    return line
 
 
 def _positive_duration(text: str) -> float:
@@ -147,7 +157,7 @@ def parse_header(text: str, where: str) -> tuple[Header, list[Problem]]:
     """The header in a script's `text`; `where` (the file) begins each problem's place."""
     pairs: list[tuple[str, str, str]] = []
     spaced = ""
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if number == 1 and line.startswith("#!"):
             continue
         if not line.startswith("#"):
@@ -158,6 +168,8 @@ def parse_header(text: str, where: str) -> tuple[Header, list[Problem]]:
             pairs.append((f"{where}:{number}", match[1], match[2]))
         elif (match := _SPACED.match(line)) and match[1] in REQUIRED:
             spaced = f"header lines have no space after the #: #{match[1]}: ..."
+        elif (match := _ALMOST.fullmatch(line)) and match[1].lower().replace("_", "-") in FIELDS:
+            pairs.append((f"{where}:{number}", line[1:].partition(":")[0], ""))
     return _build(where, pairs, spaced)
 
 
@@ -166,7 +178,7 @@ def header_from_mapping(mapping: Mapping[str, Any], where: str) -> tuple[Header,
     pairs = []
     for key, value in mapping.items():
         several = value if isinstance(value, list) and key in (*REPEATABLE, "apply") else [value]
-        pairs += [(f"{where}: {key}", str(key), str(one)) for one in several]
+        pairs += [(f"{where}: {key}", str(key), "" if one is None else str(one)) for one in several]
     return _build(where, pairs, "")
 
 
@@ -177,16 +189,15 @@ def _build(
     for place, key, value in pairs:
         _take(builder, place, key, value)
     for key in REQUIRED:
-        if FIELDS[key][0] not in builder.values and not any(
-            key in problem.what for problem in builder.problems
-        ):
+        if key not in builder.seen:
             builder.problems.append(Problem(where, f"the header has no #{key}:", missing_hint))
     return Header(**builder.values), builder.problems
 
 
 def _take(builder: _Builder, place: str, key: str, value: str) -> None:
+    builder.seen.add(key)
     if key not in FIELDS:
-        nearest = difflib.get_close_matches(key, FIELDS, 1, 0.6)
+        nearest = difflib.get_close_matches(key.strip().lower().replace("_", "-"), FIELDS, 1, 0.6)
         hint = f"did you mean {nearest[0]}?" if nearest else "prose takes a space after the #"
         builder.problems.append(Problem(place, f"unknown header field {key}", hint))
         return
