@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The program: its commands, loaded when they are used, and the one place where errors become text and status."""
 
+import gc
 import importlib
 import os
 import sys
@@ -124,3 +125,6 @@ def main() -> None:
             "  -> please report it with the output of the same command after: orchestrator --debug\n"
         )
         raise SystemExit(int(ExitCode.STEP_FAILED)) from None
+    finally:
+        # All that is left ends with us: looking for garbage in it once more would take as long as many a command.
+        gc.freeze()

@@ -10,7 +10,7 @@ from orchestrator.cli.options import ConfigOption, Output, OutputOption, ReasonO
 
 app = typer.Typer(no_args_is_help=True, help="Show and change which one-shot steps count as done.")
 
-StepsArgument = Annotated[list[str], typer.Argument(metavar="STEP...", help="File name or number of a step.")]
+StepsArgument = Annotated[list[str], typer.Argument(metavar="STEP", help="File name or number of a step.")]
 
 
 @app.command("list")
@@ -73,9 +73,7 @@ def redo(steps: StepsArgument, reason: ReasonOption, config: ConfigOption = None
 
 @app.command()
 def forget(
-    names: Annotated[
-        list[str], typer.Argument(metavar="NAME...", help="Names as `history list` shows them.")
-    ],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Names as `history list` shows them.")],
     reason: ReasonOption,
     config: ConfigOption = None,
 ) -> None:

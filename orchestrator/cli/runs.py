@@ -121,7 +121,7 @@ def show(run: RunArgument = "last", config: ConfigOption = None, output: OutputO
 def log(
     run: RunArgument = "last",
     step: Annotated[
-        str, typer.Argument(metavar="[STEP]", help="A step's name or number; else the events.")
+        str, typer.Argument(metavar="STEP", help="A step's name or number; else the events.")
     ] = "",
     attempt: Annotated[int, typer.Option("--attempt", metavar="N", help="Which attempt; else the last.")] = 0,
     config: ConfigOption = None,

@@ -58,7 +58,7 @@ def _to_json(step: "Step", phase: str) -> dict[str, object]:
 @app.command()
 def lint(
     directories: Annotated[
-        list[Path], typer.Argument(metavar="DIR...", help="Scripts directories, like scripts.d.")
+        list[Path], typer.Argument(metavar="DIR", help="Scripts directories, like scripts.d.")
     ],
 ) -> None:
     """Judge scripts directories as the plan would, without a configuration; for package builds."""
@@ -92,10 +92,12 @@ def new(
     config: ConfigOption = None,
 ) -> None:
     """Begin a step: the next free number of its phase, a header, the exec bit."""
-    from orchestrator.upgrade.newscript import create
+    from orchestrator.upgrade.newscript import create, shipped_phases
 
-    if directory is None:
-        directory = read_setting(config).config.scripts[-1]
     if kind not in ("check", "default", "upgrade"):
         raise UsageError(f"there is no kind {kind}", hint="one of: check, default, upgrade")
-    typer.echo(create(directory.absolute(), name, phase, kind))
+    if directory is not None:
+        typer.echo(create((directory.absolute(),), shipped_phases(), name, phase, kind))
+        return
+    configured = read_setting(config).config
+    typer.echo(create(configured.scripts, configured.phases, name, phase, kind))

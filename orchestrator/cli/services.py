@@ -24,7 +24,7 @@ app = typer.Typer(no_args_is_help=True, help="List, start, stop and wait for the
 
 NamesArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[SERVICE]...", help="Names; all services without.", show_default=False),
+    typer.Argument(metavar="SERVICE", help="Names; all services without.", show_default=False),
 ]
 
 

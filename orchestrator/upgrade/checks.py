@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The checks on their own: check/ scripts and facts of the host, all failures at once, outside any run."""
 
+import signal
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.host import files
-from orchestrator.host.processes import Ending, Shim
+from orchestrator.host import clock, files
+from orchestrator.host.facts import ProcessId
+from orchestrator.host.processes import Ending, Shim, signal_group
 from orchestrator.upgrade.begin import UpgradeOptions, preview
 from orchestrator.upgrade.context import step_environment
 from orchestrator.upgrade.execution import judge
@@ -50,23 +52,48 @@ def _scripts(setting: Setting, plan: Plan) -> Iterator[Check]:
 
 
 def _run(setting: Setting, plan: Plan, step: Step, shim: Shim, directory: Path) -> Check:
-    scratch = directory / step.name
+    """One check with its retries, as in a run."""
+    for attempt in range(1, step.header.retry.times + 2):
+        if attempt > 1:
+            clock.sleep(step.header.retry.delay)
+        check = _run_once(setting, plan, step, attempt, shim, directory)
+        if check.status.good:
+            break
+    return check
+
+
+def _run_once(
+    setting: Setting, plan: Plan, step: Step, attempt: int, shim: Shim, directory: Path
+) -> Check:
+    scratch = directory / f"{step.name}.{attempt}"
     scratch.mkdir()
     own = {
         "RUN_ID": "",
         "PHASE": "checks",
         "STEP": step.id,
         "KIND": step.kind.value,
-        "ATTEMPT": "1",
+        "ATTEMPT": str(attempt),
         "ASSUMEYES": "0",
         "SCRATCH_DIR": str(scratch),
         "CONFIG": str(setting.path),
     }
-    log = directory / f"{step.name}.log"
+    log = directory / f"{step.name}.{attempt}.log"
     environment = step_environment(setting.config, plan, own)
-    started = shim.start(step.argv, env=environment, log=log, record=directory / f"{step.name}.status")
-    ending: Ending | None = started if isinstance(started, Ending) else None
-    while ending is None:
-        ending = shim.poll(1.0)
-    status, message = judge(ending, timed_out=False, stopped=False)
+    started = shim.start(step.argv, env=environment, log=log, record=log.with_suffix(".status"))
+    if isinstance(started, Ending):
+        ending, timed_out = started, False
+    else:
+        ending, timed_out = _wait(shim, started, step.header.timeout)
+    status, message = judge(ending, timed_out=timed_out, stopped=False)
     return Check(step.id, step.header.name, status, message, tuple(files.last_lines(log, TAIL)))
+
+
+def _wait(shim: Shim, process: ProcessId, limit: float | None) -> tuple[Ending, bool]:
+    """The ending, and whether the time limit made it: a check is read-only, so it is killed at once."""
+    began = clock.monotonic()
+    timed_out = False
+    while (ending := shim.poll(0.2)) is None:
+        if limit is not None and not timed_out and clock.monotonic() - began > limit:
+            timed_out = True
+            signal_group(process, signal.SIGKILL)
+    return ending, timed_out

@@ -118,6 +118,7 @@ def step_environment(config: Config, plan: Plan, own: Mapping[str, str]) -> dict
     named = {
         "DRY_RUN": "0",
         "STATE_DIR": str(config.state_dir),
+        "LOG_DIR": str(config.log_dir),
         "FROM_VERSION": plan.from_version or "",
         "TO_VERSION": plan.to_version or "",
         **own,

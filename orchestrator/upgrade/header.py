@@ -178,8 +178,12 @@ def header_from_mapping(mapping: Mapping[str, Any], where: str) -> tuple[Header,
     pairs = []
     for key, value in mapping.items():
         several = value if isinstance(value, list) and key in (*REPEATABLE, "apply") else [value]
-        pairs += [(f"{where}: {key}", str(key), "" if one is None else str(one)) for one in several]
+        pairs += [(where, str(key), _written(one)) for one in several]
     return _build(where, pairs, "")
+
+
+def _written(value: Any) -> str:
+    return "" if value is None or isinstance(value, dict | list) else str(value)
 
 
 def _build(
@@ -197,7 +201,7 @@ def _build(
 def _take(builder: _Builder, place: str, key: str, value: str) -> None:
     builder.seen.add(key)
     if key not in FIELDS:
-        nearest = difflib.get_close_matches(key.strip().lower().replace("_", "-"), FIELDS, 1, 0.6)
+        nearest = difflib.get_close_matches(key.lower().replace("_", "-"), FIELDS, 1, 0.6)
         hint = f"did you mean {nearest[0]}?" if nearest else "prose takes a space after the #"
         builder.problems.append(Problem(place, f"unknown header field {key}", hint))
         return

@@ -2,6 +2,7 @@
 """Beginning a step: numbered like BASIC lines, with room between for what is forgotten at first."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.config import shipped
@@ -26,19 +27,29 @@ actions:
 """
 
 
-def create(layer: Path, name: str, phase_name: str, kind: str) -> Path:
-    """A new step in `layer`; its path. Raises UsageError, or Invalid when the layer itself is broken."""
+def shipped_phases() -> tuple[Path, ...]:
+    """Where phases are looked for without a configuration."""
+    return (shipped.share_directory() / "phases", shipped.ADMINISTRATOR / "phases")
+
+
+def create(
+    layers: Sequence[Path], phase_layers: Sequence[Path], name: str, phase_name: str, kind: str
+) -> Path:
+    """A new step in the last of `layers`, with a number that none of them uses; its path.
+
+    Raises UsageError, or Invalid when the layers themselves are broken.
+    """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+@-]*", name):
-        raise UsageError(
-            f"{name!r} cannot be a file name of a step", hint="letters, digits and _.+@-, like migrate_pulp"
-        )
-    phases, problems = load_phases([shipped.share_directory() / "phases", shipped.ADMINISTRATOR / "phases"])
+        hint = "letters, digits and _.+@-, like migrate_pulp"
+        raise UsageError(f"{name!r} cannot be a file name of a step", hint=hint)
+    phases, problems = load_phases(phase_layers)
     phase = next((phase for phase in phases if phase.name == phase_name), None)
     if phase is None:
         known = ", ".join(phase.name for phase in phases)
         raise UsageError(f"there is no phase {phase_name}", hint=f"one of: {known}")
+    layer = layers[-1]
     layer.mkdir(parents=True, exist_ok=True)
-    scripts = find_steps([layer], Registry())
+    scripts = find_steps([one for one in layers if one.is_dir()], Registry())
     if problems or scripts.problems:
         raise Invalid("put these right first", problems=[*problems, *scripts.problems])
     number = next_number([step.number for step in scripts.steps], phase)

@@ -74,7 +74,9 @@ class Situation:
     steps: tuple[Step, ...]
     masked: tuple[Masked, ...]
     history: History
+    # As the services were before the run, which may be an unfinished one; `up`: which run now.
     found: Mapping[str, Found]
+    up: frozenset[str] = frozenset()
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     durations: Durations = Durations()
     deployment: str | None = None
@@ -123,6 +125,7 @@ class Plan:
 
     steps: tuple[PlannedStep, ...]
     checks: tuple[Step, ...]
+    phases: tuple[Phase, ...]
     entered: tuple[Phase, ...]
     transitions: tuple[Transition, ...]
     questions: tuple[Question, ...]
@@ -140,8 +143,9 @@ class Plan:
     def due(self) -> tuple[PlannedStep, ...]:
         return tuple(planned for planned in self.steps if planned.due)
 
-    def due_in(self, phase: Phase) -> tuple[PlannedStep, ...]:
-        return tuple(planned for planned in self.due if planned.phase == phase.name)
+    def steps_of(self, phase: Phase) -> tuple[PlannedStep, ...]:
+        """Its steps in running order, due or not."""
+        return tuple(planned for planned in self.steps if planned.phase == phase.name)
 
     @property
     def stops_something(self) -> bool:
@@ -161,12 +165,13 @@ def make_plan(situation: Situation, selection: Selection = Selection()) -> Plan:
     due = [planned for planned in steps if planned.due]
     names = {planned.phase for planned in due}
     entered = tuple(phase for phase in situation.phases if phase.name in names)
-    moves = transitions(entered, situation.services, situation.found)
+    moves = tuple(_transitions(entered, situation))
     estimates = [planned.estimate for planned in due]
     services_seconds = sum(_seconds(move, situation.durations) for move in moves)
     return Plan(
         steps=tuple(steps),
         checks=tuple(_checks(situation)),
+        phases=situation.phases,
         entered=entered,
         transitions=moves,
         questions=tuple(_questions(due, situation)),
@@ -196,7 +201,8 @@ def _decide(step: Step, situation: Situation, selection: Selection, newest_done:
         notes.append(f"new, although {newest_done.name} already ran")
     if step.overrides:
         notes.append(f"overrides {step.overrides}")
-    if reason in DUE_REASONS:
+    # What is unchanged now may become due during the run.
+    if reason in DUE_REASONS or reason is Reason.UNCHANGED:
         if any(matches(pattern, step) for pattern in selection.skip):
             reason = Reason.SKIP_ASKED
         elif selection.only and not any(matches(pattern, step) for pattern in selection.only):
@@ -224,8 +230,10 @@ def _reason(step: Step, situation: Situation) -> tuple[Reason, list[str]]:
         # Also what an administrator marked done after it failed in the run that is continued.
         changed = entry.sha256 not in ("", step.sha256)
         return _REASON_OF_MARK[entry.mark], ["changed since it ran"] if changed else []
-    if situation.resumed and (reason := _resumed_reason(step, situation.resumed)):
-        return reason, []
+    if situation.resumed and not _line_taken_out(step, entry, situation.resumed):
+        reason = _resumed_reason(step, situation.resumed)
+        if reason is not None:
+            return reason, []
     if entry is None:
         return (Reason.DUE if step.in_history else Reason.ALWAYS), []
     return _changed_reason(step, entry, situation)
@@ -240,6 +248,11 @@ def _changed_reason(step: Step, entry: Entry, situation: Situation) -> tuple[Rea
     if entry.details.get("inputs", "") != situation.fingerprints.get(step.id, ""):
         return Reason.CHANGED, ["its inputs changed"]
     return Reason.UNCHANGED, []
+
+
+def _line_taken_out(step: Step, entry: Entry | None, run: RunState) -> bool:
+    """Whether the unfinished run recorded the step and somebody took the line out since: it is due again."""
+    return entry is None and step.id in run.recorded
 
 
 def _resumed_reason(step: Step, run: RunState) -> Reason | None:
@@ -284,12 +297,17 @@ def _notes(situation: Situation) -> Iterable[str]:
             yield f"{step_id} was changed since this run began"
 
 
+def risk_question(step: Step) -> str:
+    """The id of the question about its risk, for --accept."""
+    return f"{step.number:04}"
+
+
 def _questions(due: Sequence[PlannedStep], situation: Situation) -> Iterable[Question]:
     answered = situation.resumed.answers if situation.resumed else {}
     for planned in due:
         step = planned.step
         if step.header.risk:
-            question = Question(f"{step.number:04}", f"{step.id} {step.header.risk}")
+            question = Question(risk_question(step), f"{step.id} {step.header.risk}")
             if not answered.get(question.id):
                 yield question
         if step.header.rerun_ask and planned.reason is Reason.INTERRUPTED:
@@ -323,24 +341,18 @@ def wanted_states(
     return wanted
 
 
-def transitions(
-    entered: Sequence[Phase], services: Mapping[str, AnyService], found: Mapping[str, Found]
-) -> tuple[Transition, ...]:
+def _transitions(entered: Sequence[Phase], situation: Situation) -> Iterable[Transition]:
     """What is stopped and started before each entered phase and at the end."""
-    up = {name for name, fact in found.items() if fact.up}
-    moves: list[Transition] = []
-    for phase in [*entered, None] if entered else []:
-        wanted = wanted_states(phase, services, found)
+    services, up = situation.services, set(situation.up)
+    continued = situation.resumed is not None and situation.resumed.touched
+    for phase in [*entered, None] if entered or continued else []:
+        wanted = wanted_states(phase, services, situation.found)
         managed = {name for name in wanted if services[name].manager != "external"}
         stop = {name for name in managed if wanted[name] == "down" and name in up}
         start = {name for name in managed if wanted[name] == "up" and name not in up}
-        moves.append(
-            Transition(
-                phase.name if phase else None, stop_order(stop, services), start_order(start, services)
-            )
-        )
+        name = phase.name if phase else None
+        yield Transition(name, stop_order(stop, services), start_order(start, services))
         up = up - stop | start
-    return tuple(moves)
 
 
 def dependencies(names: Iterable[str], services: Mapping[str, AnyService]) -> dict[str, set[str]]:

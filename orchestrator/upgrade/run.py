@@ -5,8 +5,10 @@ It may die at any instant. What it did, does and owes stands in the journal, and
 process goes on from there.
 """
 
+import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from orchestrator.errors import (
     Busy,
@@ -22,11 +24,11 @@ from orchestrator.errors import (
 from orchestrator.host import clock, files
 from orchestrator.upgrade.context import RunContext
 from orchestrator.upgrade.execution import Task, adopt, run_task
-from orchestrator.upgrade.header import RunRule
+from orchestrator.upgrade.header import RunRule, parse_header
 from orchestrator.upgrade.history import Entry, Mark
 from orchestrator.upgrade.journal import Event, EventName
-from orchestrator.upgrade.phases import Phase
-from orchestrator.upgrade.plan import PlannedStep, Reason, wanted_states
+from orchestrator.upgrade.phases import Phase, Wanted
+from orchestrator.upgrade.plan import PlannedStep, Reason, risk_question, wanted_states
 from orchestrator.upgrade.runstate import (
     BACKUP,
     MAINTENANCE_ENTER,
@@ -58,8 +60,9 @@ def execute(context: RunContext, *, restart: bool = False) -> Result:
         if restart:
             context.write(EventName.RUN_RESTARTED)
         run_checks(context)
-        for phase in context.plan.entered:
-            run_phase(context, phase)
+        for phase in context.plan.phases:
+            if any(_due_now(context, planned) for planned in context.plan.steps_of(phase)):
+                run_phase(context, phase)
         return finish(context)
     except OrchestratorError as error:
         if context.state.outcome is None:
@@ -77,7 +80,7 @@ def settle_in_flight(context: RunContext) -> None:
         return
     step = next((planned.step for planned in context.plan.steps if planned.step.id == attempt.step), None)
     phase = context.state.phase or ""
-    task = _task(context, step, phase) if step else Task(attempt.step, "", phase, ())
+    task = _task(step, phase) if step else Task(attempt.step, "", phase, ())
     ended, ran = adopt(context, task, attempt)
     if ended.status is StepStatus.DONE and step and step.in_history:
         _record(context, step, ended)
@@ -119,19 +122,24 @@ def run_checks(context: RunContext) -> None:
     for step in context.plan.checks:
         if context.state.finished(step.id):
             continue
-        attempt = run_task(context, _task(context, step, "checks"))
+        attempt = run_task(context, _task(step, "checks"))
         _leave_when_asked(context)
         if attempt.status and not attempt.status.good:
             tail = files.last_lines(context.directory.step_file(step.id, attempt.number, "log"), 5)
             failed.append(Problem(step.id, attempt.message, " | ".join(tail)))
     if failed:
-        context.write(EventName.RUN_ENDED, outcome=Outcome.REFUSED, exit_code=ExitCode.REFUSED)
         noun = "check" if len(failed) == 1 else "checks"
-        raise Refused(
-            f"{len(failed)} {noun} refused the upgrade; nothing was stopped",
-            problems=failed,
-            hint="put that right, then run the same command again",
-        )
+        raise _refused(context, f"{len(failed)} {noun} refused the upgrade", failed)
+
+
+def _refused(context: RunContext, what: str, problems: list[Problem]) -> Refused:
+    """The run is over, unless it has touched something in an earlier attempt: then it remains to be continued."""
+    if context.state.touched:
+        message = f"{what}; the run stays as it is"
+    else:
+        context.write(EventName.RUN_ENDED, outcome=Outcome.REFUSED, exit_code=ExitCode.REFUSED)
+        message = f"{what}; nothing was stopped"
+    return Refused(message, problems=problems, hint="put that right, then run the same command again")
 
 
 def _before_first_stop(context: RunContext) -> None:
@@ -145,16 +153,16 @@ def _before_first_stop(context: RunContext) -> None:
         _leave_when_asked(context)
         if attempt.status is not StepStatus.DONE:
             log = context.directory.step_file(BACKUP, attempt.number, "log")
-            if not context.state.debts:
-                context.write(EventName.RUN_ENDED, outcome=Outcome.REFUSED, exit_code=ExitCode.REFUSED)
-            raise Refused(
-                f"the backup failed: {attempt.message}; nothing was stopped",
-                problems=[Problem(str(log), line) for line in files.last_lines(log, 5)],
-                hint="without a backup nothing is stopped; put it right, then run the same command again",
-            )
-    if config.maintenance and Debt("maintenance").id not in context.state.debts:
+            problems = [Problem(str(log), line) for line in files.last_lines(log, 5)]
+            raise _refused(context, f"the backup failed: {attempt.message}", problems)
+    if config.maintenance and not _in_maintenance(context):
         context.write(EventName.DEBT, kind="maintenance")
         _command(context, MAINTENANCE_ENTER, config.maintenance.enter, config.maintenance.timeout)
+
+
+def _in_maintenance(context: RunContext) -> bool:
+    """Not when the debt was made and the command then failed, or the runner was killed."""
+    return Debt("maintenance").id in context.state.debts and context.state.finished(MAINTENANCE_ENTER)
 
 
 def leave_maintenance(context: RunContext) -> None:
@@ -184,30 +192,40 @@ def run_phase(context: RunContext, phase: Phase) -> None:
     context.write(EventName.PHASE_ENTERED, phase=phase.name)
     bring(context, wanted)
     previous: Step | None = None
-    for planned in context.plan.steps:
-        if planned.phase != phase.name or not _due_now(context, planned):
+    for planned in context.plan.steps_of(phase):
+        if not _due_now(context, planned):
             continue
         _leave_when_asked(context)
-        _verify(context, phase, previous)
-        _run_step(context, planned.step, phase)
+        if _drifted(context, wanted, previous):
+            bring(context, wanted)
+        if not planned.due:
+            context.note(f"{planned.step.id} has become due: its inputs changed during this run")
+        _run_step(context, planned, phase)
         context.done_steps += 1
         previous = planned.step
     _leave_when_asked(context)
+    if previous:
+        _drifted(context, wanted, previous)
 
 
 def _due_now(context: RunContext, planned: PlannedStep) -> bool:
-    """The plan's decision; an on-change step is looked at once more, for an earlier step may have changed its inputs."""
+    """The plan's decision, and what has come to light since: a step that still ran then has finished, or an
+    earlier step changed the inputs of an on-change step."""
+    step = planned.step
+    entry = context.history.history.get(step.name)
     if planned.due:
-        return not context.state.finished(planned.step.id) or planned.reason is Reason.CHANGED
-    if planned.reason is not Reason.UNCHANGED:
+        if step.run_rule is RunRule.ONCE and entry is not None:
+            return False
+        return planned.reason is not Reason.RUNNING or not context.state.finished(step.id)
+    if planned.reason is not Reason.UNCHANGED or entry is None:
         return False
-    entry = context.history.history.get(planned.step.name)
-    return entry is not None and entry.details.get("inputs", "") != fingerprint_inputs(planned.step)
+    if step.header.risk and not context.state.answers.get(risk_question(step)):
+        return False  # nobody was asked; the next plan does
+    return entry.details.get("inputs", "") != fingerprint_inputs(step)
 
 
-def _verify(context: RunContext, phase: Phase, previous: Step | None) -> None:
-    """Before every step: are the services what the phase promises? A step may have changed that."""
-    wanted = wanted_states(phase, context.config.services, context.state.found)
+def _drifted(context: RunContext, wanted: Mapping[str, Wanted], previous: Step | None) -> bool:
+    """Before every step and after the last: are the services what the phase promises? A step may have changed that."""
     found = deviations(context, wanted)
     for deviation in found:
         context.write(
@@ -217,11 +235,10 @@ def _verify(context: RunContext, phase: Phase, previous: Step | None) -> None:
             found=deviation.found,
             after=previous.id if previous else "",
         )
-    if found:
-        bring(context, wanted)
+    return bool(found)
 
 
-def _task(context: RunContext, step: Step, phase: str) -> Task:
+def _task(step: Step, phase: str, expected: float | None = None) -> Task:
     header = step.header
     return Task(
         id=step.id,
@@ -231,18 +248,41 @@ def _task(context: RunContext, step: Step, phase: str) -> Task:
         sha256=step.sha256,
         inputs=fingerprint_inputs(step) if step.run_rule is RunRule.ON_CHANGE else "",
         timeout=header.timeout,
-        expected=next((p.estimate for p in context.plan.steps if p.step is step), header.estimate),
+        expected=header.estimate if expected is None else expected,
         unsafe=header.interrupt_unsafe,
         retry=header.retry,
     )
 
 
-def _run_step(context: RunContext, step: Step, phase: Phase) -> None:
-    attempt = run_task(context, _task(context, step, phase.name))
+def _run_step(context: RunContext, planned: PlannedStep, phase: Phase) -> None:
+    step = _as_it_is_now(context, planned.step)
+    attempt = run_task(context, _task(step, phase.name, planned.estimate))
     if attempt.status is StepStatus.DONE and step.in_history:
         _record(context, step, attempt)
     if attempt.status and not attempt.status.good:
         _step_failed(context, step, attempt)
+
+
+def _as_it_is_now(context: RunContext, step: Step) -> Step:
+    """A package manager may replace scripts at any time; what runs is what goes on record.
+
+    Raises Unanswered when the new one has a risk that nobody agreed to.
+    """
+    try:
+        data = step.path.read_bytes()
+    except OSError:
+        return step  # its start will fail, and say why
+    digest = hashlib.sha256(data).hexdigest()
+    if digest == step.sha256:
+        return step
+    context.note(f"{step.id} was changed since the plan was made; it runs as it is now")
+    risk = "" if step.actions else parse_header(data.decode("utf-8", "replace"), str(step.path))[0].risk
+    if risk and risk != step.header.risk:
+        raise Unanswered(
+            f"{step.id} was changed since the plan was made and now has a risk that nobody agreed to: {risk}",
+            hint=f"to agree, continue with --accept {risk_question(step)}",
+        )
+    return replace(step, sha256=digest)
 
 
 def _record(context: RunContext, step: Step, attempt: Attempt) -> None:
@@ -284,7 +324,7 @@ def _leave_when_asked(context: RunContext) -> None:
 def finish(context: RunContext) -> Result:
     """Everything up and ready, maintenance mode off, the version noted, the run ended."""
     wanted = wanted_states(None, context.config.services, context.state.found)
-    if context.plan.entered or context.state.debts:
+    if context.state.touched:
         bring(context, wanted)
         for debt in list(context.state.debts.values()):
             if debt.kind == "held":

@@ -125,6 +125,11 @@ class RunState:
     continued: int = 0
 
     @property
+    def touched(self) -> bool:
+        """Whether it has come so far that services or data may not be as they were."""
+        return self.phase is not None or bool(self.debts)
+
+    @property
     def unfinished(self) -> bool:
         return bool(self.run) and self.outcome is None
 
@@ -223,6 +228,7 @@ def _step_started(state: RunState, event: Event) -> None:
         event["step"], event["attempt"], event.time, event.get("sha256", ""), event.get("inputs", "")
     )
     state.attempts.setdefault(event["step"], []).append(attempt)
+    state.recorded.discard(event["step"])
 
 
 def _step_ended(state: RunState, event: Event) -> None:

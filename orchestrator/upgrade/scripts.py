@@ -20,12 +20,12 @@ from functools import cache
 from pathlib import Path
 
 from orchestrator.config.load import read_yaml
-from orchestrator.errors import Invalid, Problem
+from orchestrator.errors import Invalid, NotPermitted, Problem
 from orchestrator.upgrade.actions import Action, Registry
 from orchestrator.upgrade.header import Header, RunRule, header_from_mapping, parse_header
 
 # Names like 0120_migrate_pulp.sh; .yaml files hold actions, everything else is executed.
-_NAME = re.compile(r"(\d{4})_[A-Za-z0-9][A-Za-z0-9_.+@-]*")
+_NAME = re.compile(r"([0-9]{4})_[A-Za-z0-9][A-Za-z0-9_.+@-]*")
 _DROPPING = re.compile(
     r"\..*|.*~|.*\.(rpmnew|rpmsave|rpmorig|dpkg-[a-z-]+|ucf-[a-z-]+|swp|swo|bak|orig|rej|pyc|pyo)|__pycache__|README.*|#.*#"
 )
@@ -129,7 +129,7 @@ class _Scan:
 def find_steps(layers: Sequence[Path], registry: Registry) -> Scripts:
     """Read every layer. The first must exist; later ones (the administrator's) may be absent."""
     scan = _Scan(registry)
-    missing = tuple(layer for layer in layers if not layer.is_dir())
+    missing = tuple(layer for layer in layers if not os.path.lexists(layer))
     if layers and layers[0] in missing:
         scan.problem(
             layers[0], "the first scripts directory does not exist", "see `scripts:` in the configuration"
@@ -150,19 +150,33 @@ def find_steps(layers: Sequence[Path], registry: Registry) -> Scripts:
 
 def _scan_layer(layer: Path, scan: _Scan) -> None:
     kinds = {kind.value for kind in Kind}
-    for entry in sorted(os.scandir(layer), key=lambda entry: entry.name):
-        if _DROPPING.fullmatch(entry.name):
+    for entry in _list(layer, scan):
+        if is_dropping(entry.name):
             continue
-        if entry.name not in kinds or not entry.is_dir():
+        if entry.name not in kinds or not os.path.isdir(entry.path):
             nearest = difflib.get_close_matches(entry.name, kinds, 1, 0.6)
             hint = f"did you mean {nearest[0]}/?" if nearest else "steps lie in check/, default/ and upgrade/"
             scan.problem(Path(entry.path), "does not belong into a scripts directory", hint)
             continue
-        for inner in os.scandir(entry.path):
-            if not _DROPPING.fullmatch(inner.name):
+        for inner in _list(Path(entry.path), scan):
+            if not is_dropping(inner.name):
                 key = (Kind(entry.name), inner.name)
                 earlier = scan.files.get(key)
                 scan.files[key] = _Found(Path(inner.path), earlier.path if earlier else None)
+
+
+def _list(directory: Path, scan: _Scan) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(directory) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        scan.problem(directory, f"cannot be read: {error.strerror}")
+        return []
+
+
+def is_dropping(name: str) -> bool:
+    """Whether a file of this name is ignored: what editors and package managers leave."""
+    return _DROPPING.fullmatch(name) is not None
 
 
 def _take_file(kind: Kind, name: str, found: _Found, scan: _Scan) -> None:
@@ -177,11 +191,11 @@ def _take_file(kind: Kind, name: str, found: _Found, scan: _Scan) -> None:
         scan.problem(path, "is not named like a step", "NNNN_name, NNNN from 0001 to 9999")
         return
     try:
-        data = path.read_bytes()
         mode = path.stat().st_mode
-    except IsADirectoryError:
-        scan.problem(path, "is a directory; a step is a file")
-        return
+        if not stat.S_ISREG(mode):  # reading a named pipe would wait for ever
+            scan.problem(path, "is not a regular file")
+            return
+        data = path.read_bytes()
     except OSError as error:
         scan.problem(path, f"cannot be read: {error.strerror}")
         return
@@ -222,6 +236,8 @@ def _interpreter_problem(line: str) -> str:
     if words[0].endswith("/env"):
         from orchestrator.host.processes import find_program
 
+        if len(words) > 2 and not words[1].startswith(("-S", "--split-string")):
+            return f"env would look for a program named '{' '.join(words[1:])}'; write: #!{words[0]} -S ..."
         program = next((word for word in words[1:] if not word.startswith("-") and "=" not in word), "")
         if not find_program(program):
             return f"its interpreter {program or '(none)'} is not found by env"
@@ -294,6 +310,16 @@ def fingerprint_inputs(step: Step) -> str:
         for path in sorted(glob.glob(pattern, recursive=True)):
             digest.update(path.encode() + b"\0")
             if os.path.isfile(path):
-                with open(path, "rb") as stream:
-                    digest.update(hashlib.file_digest(stream, "sha256").digest())
+                digest.update(_digest(Path(path)))
     return digest.hexdigest()
+
+
+def _digest(path: Path) -> bytes:
+    """Empty when the file is gone by now. Raises NotPermitted when this user may not read it."""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").digest()
+    except FileNotFoundError:
+        return b""
+    except PermissionError:
+        raise NotPermitted(f"{path} may not be read by this user", hint="run it as root") from None

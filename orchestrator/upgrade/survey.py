@@ -131,6 +131,7 @@ def complete(situation: Situation, config: Config, services: "Mapping[str, Contr
     return replace(
         situation,
         found={name: fact for name, fact in found.items() if name in services},
+        up=frozenset(name for name, fact in now.items() if fact.up),
         durations=read_durations(config.state_dir),
         to_version=product_version(config),
     )

@@ -17,7 +17,9 @@ def compare_versions(left: str, right: str) -> int:
     right_epoch, right_rest = _epoch(right)
     if left_epoch != right_epoch:
         return left_epoch - right_epoch
-    for mine, other in zip(_upstream_and_revision(left_rest), _upstream_and_revision(right_rest), strict=True):
+    for mine, other in zip(
+        _upstream_and_revision(left_rest), _upstream_and_revision(right_rest), strict=True
+    ):
         if difference := _compare(mine, other):
             return difference
     return 0

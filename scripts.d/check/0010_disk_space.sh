@@ -15,22 +15,8 @@ set -eu
 min_mib=${ORCHESTRATOR_DISK_MIN_MIB:-100}
 min_inodes=${ORCHESTRATOR_DISK_MIN_INODES:-1000}
 state_dir=${ORCHESTRATOR_STATE_DIR:-/var/lib/orchestrator}
-config=${ORCHESTRATOR_CONFIG:-/etc/orchestrator/orchestrator.yaml}
+log_dir=${ORCHESTRATOR_LOG_DIR:-/var/log/orchestrator}
 refused=0
-
-# `log_dir:` of the configuration when it is a plain top-level line, as nearly always; else the default.
-log_directory() {
-    found=
-    if [ -r "$config" ]; then
-        found=$(sed -n "s/^log_dir:[[:space:]]*[\"']\{0,1\}\([^\"'#]*[^\"'#[:space:]]\).*/\1/p" "$config" |
-            head -n 1)
-    fi
-    case $found in
-        '') echo /var/log/orchestrator ;;
-        /*) echo "$found" ;;
-        *) echo "$(dirname "$config")/$found" ;;
-    esac
-}
 
 # What is free, from `df -P`: the field before the percentage. Empty where the file system does not count.
 free_of() {
@@ -65,5 +51,5 @@ check_directory() {
 }
 
 check_directory "$state_dir"
-check_directory "$(log_directory)"
+check_directory "$log_dir"
 exit "$refused"

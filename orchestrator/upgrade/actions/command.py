@@ -37,20 +37,18 @@ def parse(value: Any) -> Action:
     if not isinstance(value, dict) or not set(value) <= {"run", "env", "cwd", "ok"}:
         raise ValueError("takes a list of words, or {run: [...], env: {...}, cwd: DIR, ok: [0]}")
     argv = value.get("run")
-    if (
-        not isinstance(argv, list)
-        or not argv
-        or not all(isinstance(word, str | int | float) for word in argv)
-    ):
-        raise ValueError("takes a list of words")
-    env, ok = value.get("env", {}), value.get("ok", [0])
-    if not isinstance(env, dict):
-        raise ValueError("env takes a mapping of names to values")
-    if not isinstance(ok, list) or not all(isinstance(code, int) for code in ok):
+    if not isinstance(argv, list) or not argv or not all(map(_is_word, argv)):
+        raise ValueError("takes a list of words; put quotes around yes, no, dates and numbers with a point")
+    env, cwd, ok = value.get("env", {}), value.get("cwd", "/"), value.get("ok", [0])
+    if not isinstance(env, dict) or not all(map(_is_word, (*env, *env.values()))):
+        raise ValueError("env takes a mapping of names to texts")
+    if not isinstance(cwd, str) or not cwd.startswith("/"):
+        raise ValueError("cwd takes an absolute path")
+    if not isinstance(ok, list) or not all(type(code) is int for code in ok):
         raise ValueError("ok takes a list of exit statuses")
-    return Command(
-        tuple(map(str, argv)),
-        {str(k): str(v) for k, v in env.items()},
-        Path(value.get("cwd", "/")),
-        tuple(ok),
-    )
+    return Command(tuple(map(str, argv)), {str(k): str(v) for k, v in env.items()}, Path(cwd), tuple(ok))
+
+
+def _is_word(value: Any) -> bool:
+    """Text, or a whole number. What YAML makes of 1.10 and no is not what stands in the file."""
+    return isinstance(value, str) or type(value) is int

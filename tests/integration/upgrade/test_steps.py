@@ -89,7 +89,7 @@ def test_77_is_not_tried_again(product: Product) -> None:
     assert product.ran() == ["0010"]
 
 
-def test_a_step_over_its_time_limit_gets_TERM_and_has_failed(product: Product) -> None:
+def test_a_step_over_its_time_limit_is_terminated_and_has_failed(product: Product) -> None:
     product.step("upgrade/0010_a.sh", "trap 'echo got TERM; exit 1' TERM; sleep 60 & wait", "#timeout: 0.3s")
     outcome = product.run("upgrade", "-y").expect(1)
     assert "did not end within its time limit" in outcome.err
@@ -106,7 +106,7 @@ def test_the_time_limit_is_for_the_whole_process_group(product: Product) -> None
 
 
 @pytest.mark.slow
-def test_a_step_that_ignores_TERM_is_killed_ten_seconds_later(product: Product) -> None:
+def test_a_step_that_ignores_that_is_killed_ten_seconds_later(product: Product) -> None:
     product.step("upgrade/0010_a.sh", "trap '' TERM; while :; do sleep 0.1; done", "#timeout: 0.3s")
     began = time.monotonic()
     outcome = product.run("upgrade", "-y").expect(1)
@@ -115,7 +115,7 @@ def test_a_step_that_ignores_TERM_is_killed_ten_seconds_later(product: Product) 
     assert ended(product) == [("upgrade/0010_a.sh", "timed-out")]
 
 
-def test_a_step_that_succeeds_in_spite_of_TERM_has_succeeded(product: Product) -> None:
+def test_a_step_that_succeeds_in_spite_of_that_has_succeeded(product: Product) -> None:
     product.step("upgrade/0010_a.sh", "trap 'exit 0' TERM; sleep 60 & wait", "#timeout: 0.2s")
     product.run("upgrade", "-y").expect(0)
     assert product.history() == {"0010_a.sh": "done"}
