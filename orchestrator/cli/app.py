@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The program: its commands, loaded when they are used, and the one place where errors become text and status."""
 
+import contextlib
 import gc
 import importlib
 import os
@@ -11,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from orchestrator import __version__
-from orchestrator.errors import ExitCode, Interrupted, OrchestratorError
+from orchestrator.errors import ExitCode, Interrupted, NotPermitted, OrchestratorError, StateUnwritable
 from orchestrator.host.files import fill_standard_streams
 
 # Command -> module. Their modules are imported when they are called: `pending` must start fast.
@@ -56,14 +57,31 @@ class LazyGroup(TyperGroup):
             # The reader of our output has gone; that is its business.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             raise typer.Exit(int(ExitCode.DONE)) from None
+        except OSError as error:
+            if ctx.obj and ctx.obj.get("debug"):
+                raise
+            refusal = _refused_by_system(error)
+            report(refusal, as_json=bool(ctx.obj and ctx.obj.get("json")))
+            raise typer.Exit(int(refusal.exit_code)) from None
+
+
+def _refused_by_system(error: OSError) -> OrchestratorError:
+    """What no part of the program expected the system to refuse: a file this user may not read, a full disk."""
+    message = f"{error.filename or 'input or output'}: {error.strerror or error}"
+    if isinstance(error, PermissionError):
+        return NotPermitted(message, hint="run it as root")
+    return StateUnwritable(message)
 
 
 def report(error: OrchestratorError, *, as_json: bool) -> None:
     """Tell an error: what, every problem, what to do. Readable on stderr; as a JSON line on stdout when asked for."""
+    from orchestrator.cli.wording import clean
+
     lines = [f"orchestrator: {error.message}", *(f"  {problem}" for problem in error.problems)]
     if error.hint:
         lines.append(f"  -> {error.hint}")
-    try:
+    # Where one of the two is gone the other may still be there, and the exit status says it in any case.
+    with contextlib.suppress(OSError, ValueError):
         if as_json:
             import json
 
@@ -77,10 +95,9 @@ def report(error: OrchestratorError, *, as_json: bool) -> None:
             }
             sys.stdout.write(json.dumps(content) + "\n")
         sys.stdout.flush()  # what was told before stands before it
-        sys.stderr.write("\n".join(lines) + "\n")
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write("".join(f"{clean(line)}\n" for line in lines))
         sys.stderr.flush()
-    except (OSError, ValueError):
-        pass  # the terminal is gone; the exit status still says it
 
 
 app = typer.Typer(

@@ -165,4 +165,4 @@ def _show_step_log(directory: "RunDirectory", wanted: str, attempt: int) -> None
 
 def _means(wanted: str, name: str) -> bool:
     file = name.rpartition("/")[2]
-    return wanted in (name, file) or (wanted.isdigit() and file.startswith(f"{int(wanted):04}_"))
+    return wanted in (name, file) or (wanted.isdecimal() and file.startswith(f"{int(wanted):04}_"))

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where output goes: a console that survives the loss of its terminal, tables, questions."""
 
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
@@ -27,7 +29,7 @@ class SurvivingStream:
             try:
                 return self._stream.write(text)
             except (OSError, ValueError):
-                self._gone = True
+                self._lose()
         return len(text)
 
     def flush(self) -> None:
@@ -35,7 +37,15 @@ class SurvivingStream:
             try:
                 self._stream.flush()
             except (OSError, ValueError):
-                self._gone = True
+                self._lose()
+
+    def _lose(self) -> None:
+        """What is still in the buffer goes nowhere, or the interpreter would fail with it at its end."""
+        self._gone = True
+        with contextlib.suppress(OSError, ValueError):
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, self._stream.fileno())
+            os.close(null)
 
     def isatty(self) -> bool:
         return not self._gone and self._stream.isatty()

@@ -85,7 +85,9 @@ def upgrade(
             say(plan_lines(plan, product, everything=False))
 
     reporter = make_reporter(output, verbose=verbose, continue_command=setting.command("upgrade"))
-    result = run_upgrade(setting, options, reporter, Dialogue(show, _ask if can_ask() else None))
+    result = run_upgrade(
+        setting, options, reporter, Dialogue(show, _ask if can_ask() and output is not Output.JSON else None)
+    )
     if result is None:
         if output is not Output.JSON:
             typer.echo("Nothing to do.")

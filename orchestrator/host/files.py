@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -27,9 +28,13 @@ def make_directory(path: Path, mode: int = 0o755) -> None:
     if path.is_dir():
         return
     make_directory(path.parent)
-    with contextlib.suppress(FileExistsError):
+    try:
         path.mkdir(mode)
-        fsync_directory(path.parent)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+        return
+    fsync_directory(path.parent)
 
 
 def replace_file(path: Path, data: bytes, *, mode: int = 0o644, durable: bool = True) -> None:
@@ -40,12 +45,17 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o644, durable: bool = 
     temporary = path.with_name(f".{path.name}.new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
     try:
-        write_all(descriptor, data)
-        if durable:
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    temporary.replace(path)
+        try:
+            write_all(descriptor, data)
+            if durable:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()  # half of it would take up what is left of a full disk
+        raise
     if durable:
         fsync_directory(path.parent)
 
@@ -84,11 +94,15 @@ class DurableLog:
         size = os.fstat(self._descriptor).st_size
         # A crash may have torn the last line: what follows must not be glued to it.
         self._torn = size > 0 and os.pread(self._descriptor, 1, size - 1) != b"\n"
-        if reserve:
-            _reserve(self._descriptor, size, reserve)
-        if not existed:
-            os.fsync(self._descriptor)
-            fsync_directory(path.parent)
+        try:
+            if reserve:
+                _reserve(self._descriptor, size, reserve)
+            if not existed:
+                os.fsync(self._descriptor)
+                fsync_directory(path.parent)
+        except OSError:
+            os.close(self._descriptor)
+            raise
 
     def append(self, line: str) -> None:
         """Write `line` and a newline, and wait for the disk. Raises OSError, with nothing half-written."""
@@ -147,10 +161,11 @@ class FileLock:
         return True
 
     def describe(self, holder: dict[str, Any]) -> None:
-        """Say who holds it. Not durable: after a power cut nobody does."""
+        """Say who holds it, if the disk has room for that. Not durable: after a power cut nobody does."""
         data = json.dumps(holder).encode() + b"\n"
-        os.pwrite(self._descriptor, data, 0)
-        os.ftruncate(self._descriptor, len(data))
+        with contextlib.suppress(OSError):
+            os.pwrite(self._descriptor, data, 0)
+            os.ftruncate(self._descriptor, len(data))
 
     def release(self) -> None:
         if self._descriptor >= 0:
@@ -206,9 +221,14 @@ def last_lines(path: Path, count: int, most: int = 64 * 1024) -> list[str]:
 
 
 def fill_standard_streams() -> None:
-    """A program started with 0, 1 or 2 closed would hand those numbers to its own files: fill them first."""
-    for number in range(3):
+    """A program started with 0, 1 or 2 closed would hand those numbers to its own files: fill them first.
+
+    Python has no stream for what was closed; it gets one that leads nowhere.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         try:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))

@@ -22,10 +22,11 @@ is full when the command ends cannot lose its status.
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import json
 import os
-import subprocess
+import signal
 import sys
 import time
 from typing import Any
@@ -77,35 +78,56 @@ def _run(request: dict[str, Any], boot: str, known: set[int]) -> set[int]:
     try:
         _write_record(descriptor, {})
         began = time.monotonic()
-        log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            command = subprocess.Popen(
-                request["argv"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=request["env"],
-                cwd=request["cwd"],
-                umask=request["umask"],
-                start_new_session=True,
-            )
-        finally:
-            os.close(log)
-        identity = {"pid": command.pid, "started": _start_ticks(command.pid), "boot": boot}
+        pid = _spawn(request)
+        identity = {"pid": pid, "started": _start_ticks(pid), "boot": boot}
         _write_record(descriptor, identity)
         _reply(identity)
         # WNOWAIT: the zombie keeps the pid from being used again until its status is on record.
-        end = os.waitid(os.P_PID, command.pid, os.WEXITED | os.WNOWAIT)
+        end = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
         assert end is not None
         how = "exit" if end.si_code == os.CLD_EXITED else "signal"
         ending = {how: end.si_status, "seconds": round(time.monotonic() - began, 6)}
         _write_record(descriptor, {**identity, **ending})
-        command.wait()
+        os.waitpid(pid, 0)
     finally:
         os.close(descriptor)
     left = _children()
     _reply({**ending, "left": sorted(left - known)})
     return left
+
+
+def _spawn(request: dict[str, Any]) -> int:
+    """Start the command; its pid, which is also its session. subprocess would take three times as long."""
+    environment = request["env"]
+    os.chdir(request["cwd"])
+    os.umask(request["umask"])
+    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        return os.posix_spawn(
+            _program(request["argv"][0], environment),
+            request["argv"],
+            environment,
+            file_actions=(
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, log, 1),
+                (os.POSIX_SPAWN_DUP2, log, 2),
+            ),
+            setsid=True,
+            setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),  # which Python ignores
+        )
+    finally:
+        os.close(log)
+
+
+def _program(name: str, environment: dict[str, str]) -> str:
+    """The file that a command's first word means. Raises FileNotFoundError."""
+    if "/" in name:
+        return name
+    for directory in os.get_exec_path(environment):
+        path = os.path.join(directory, name)
+        if os.access(path, os.X_OK) and os.path.isfile(path):
+            return path
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
 
 
 def _children() -> set[int]:

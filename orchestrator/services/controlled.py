@@ -30,10 +30,12 @@ class ControlledService:
 
     @cached_property
     def probes(self) -> tuple[Probe, ...]:
-        """For single looks; a probe may remember what it has read."""
+        """For single looks. Without `log` probes: what a service wrote when it became ready may have been
+        rotated away since; only a wait after a start can ask for it."""
         from orchestrator.services.probes import make_probe
 
-        return tuple(make_probe(spec) for spec in self.spec.ready)
+        lasting = (spec for spec in self.spec.ready if not isinstance(spec, model.LogProbe))
+        return tuple(make_probe(spec) for spec in lasting)
 
     @property
     def external(self) -> bool:

@@ -14,6 +14,9 @@ from orchestrator.errors import OrchestratorError, Problem
 from orchestrator.services.order import next_ones
 
 
+SEES_SIGNALS_EVERY = 0.05
+
+
 def run_in_order(required: Mapping[str, set[str]], act: Callable[[str], None], *, workers: int = 8) -> None:
     """Call `act(name)` for every name of `required`, after all that it requires, in threads.
 
@@ -24,7 +27,10 @@ def run_in_order(required: Mapping[str, set[str]], act: Callable[[str], None], *
     thread = Thread(target=course.run, name="services")
     try:
         thread.start()
-        course.over.wait()  # an interrupted Thread.join() would take the thread for dead (CPython 3.11)
+        # An interrupted Thread.join() would take the thread for dead (CPython 3.11); and a signal that the
+        # kernel hands to another thread is seen here only when this one wakes up.
+        while not course.over.wait(SEES_SIGNALS_EVERY):
+            pass
     except KeyboardInterrupt:
         course.stop.set()
         # If it is not alive, it is not yet: it will find `stop` and begin nothing.

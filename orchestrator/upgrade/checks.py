@@ -62,9 +62,7 @@ def _run(setting: Setting, plan: Plan, step: Step, shim: Shim, directory: Path) 
     return check
 
 
-def _run_once(
-    setting: Setting, plan: Plan, step: Step, attempt: int, shim: Shim, directory: Path
-) -> Check:
+def _run_once(setting: Setting, plan: Plan, step: Step, attempt: int, shim: Shim, directory: Path) -> Check:
     scratch = directory / f"{step.name}.{attempt}"
     scratch.mkdir()
     own = {

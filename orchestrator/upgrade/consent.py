@@ -43,9 +43,9 @@ class Answers:
     @staticmethod
     def _means(text: str, question: Question) -> bool:
         """`120` and `upgrade/0120_x.sh` mean the question 0120 as well."""
-        if text.isdigit() and question.id.isdigit():
+        if text.isdecimal() and question.id.isdecimal():
             return int(text) == int(question.id)
-        return question.id.isdigit() and question.text.split(" ", 1)[0] in (
+        return question.id.isdecimal() and question.text.split(" ", 1)[0] in (
             text,
             f"upgrade/{text}",
             f"default/{text}",
@@ -62,6 +62,11 @@ def read_answers(path: Path) -> dict[str, bool]:
         for key, value in document.items()
         if not isinstance(value, bool)
     ]
+    problems += [
+        Problem(f"{path}: {key}", "is not the id of a question")
+        for key in document
+        if isinstance(key, bool) or not isinstance(key, str | int)
+    ]
     if problems:
         raise Invalid(f"the answers in {path} are not all yes or no", problems=problems)
     return {f"{key:04}" if isinstance(key, int) else str(key): value for key, value in document.items()}
@@ -76,20 +81,20 @@ def settle(
 
     Raises Unanswered with all open questions, or Interrupted when one is answered with no.
     """
-    given = {question.id: answers.to(question) for question in questions}
-    open_questions = [question for question in questions if given[question.id] is None]
+    # By question, not by id: two steps of one number share the id, and a name given to --accept means only one.
+    given = [(question, answers.to(question)) for question in questions]
+    open_questions = [question for question, answer in given if answer is None]
     if open_questions and ask is None:
         number = len(open_questions)
-        options = " ".join("--assumeyes" if q.routine else f"--accept {q.id}" for q in reversed(questions))
+        options = ["--assumeyes" if q.routine else f"--accept {q.id}" for q in reversed(questions)]
         raise Unanswered(
             f"{number} question{'s need' if number > 1 else ' needs'} an answer and there is no terminal; "
             "nothing was touched",
             problems=[Problem(q.id, q.text, how_to_answer(q)) for q in open_questions],
-            hint=f"run it from a terminal, or with the consent in the command: {command} {options}",
+            hint=f"run it from a terminal, or with the consent in the command: {command} {' '.join(dict.fromkeys(options))}",
         )
     settled: list[Answer] = []
-    for question in questions:
-        answer = given[question.id]
+    for question, answer in given:
         if answer is None:
             assert ask is not None
             answer = Answer(question.id, ask(question), "terminal")

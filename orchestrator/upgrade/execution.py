@@ -236,11 +236,21 @@ def _run_once(context: RunContext, task: Task) -> Attempt:
 def _start(context: RunContext, task: Task, number: int, log: Path, record: Path) -> ProcessId | Ending:
     environment = context.environment(task.id, task.kind, task.phase, number)
     started = context.shim.start(task.argv, env=environment, log=log, record=record)
-    if isinstance(started, Ending) and not started.known and read_record(record).pid is None:
+    if isinstance(started, Ending) and not started.known and not record.exists():
         # Somebody killed the idle shim; the command has not begun.
         context.renew_shim()
         started = context.shim.start(task.argv, env=environment, log=log, record=record)
+    if isinstance(started, Ending) and not started.known:
+        return _running_attempt(context.directory, task.id, number) or started
     return started
+
+
+def _running_attempt(run: RunDirectory, step: str, number: int) -> ProcessId | None:
+    """The main process of an attempt whose shim died before it could write down who that is."""
+    environment = {"RUN_ID": run.id, "STEP": step, "ATTEMPT": str(number)}
+    found = facts.started_with({f"ORCHESTRATOR_{name}": value for name, value in environment.items()})
+    leaders = (facts.identify(pid) for pid in found if facts.leads_session(pid))
+    return next((process for process in leaders if process and facts.is_running(process)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +276,8 @@ def _look_at_left_behind(run: RunDirectory, attempt: Attempt) -> _LeftBehind:
     if record.pid is not None and record.started is not None:
         # After a reboot the pid means nothing; the start time in ticks would hardly match, the boot does not.
         process = ProcessId(record.pid, record.started, record.boot)
+    elif not shim_alive:
+        process = _running_attempt(run, attempt.step, attempt.number)
     return _LeftBehind(record.ending, process, shim_alive)
 
 

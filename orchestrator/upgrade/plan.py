@@ -213,7 +213,7 @@ def _decide(step: Step, situation: Situation, selection: Selection, newest_done:
 
 def matches(pattern: str, step: Step) -> bool:
     """`0120`, a file name, `upgrade/0120_x.sh`, or a glob over one of the last two."""
-    if pattern.isdigit():
+    if pattern.isdecimal():
         return int(pattern) == step.number
     return fnmatch.fnmatchcase(step.name, pattern) or fnmatch.fnmatchcase(step.id, pattern)
 

@@ -96,7 +96,7 @@ def find_run(state_dir: Path, wanted: str) -> RunDirectory:
     if wanted == "last" and runs:
         return runs[-1]
     for run in runs:
-        if wanted == run.id or (wanted.isdigit() and int(wanted) == run.number):
+        if wanted == run.id or (wanted.isdecimal() and int(wanted) == run.number):
             return run
     known = ", ".join(run.id for run in runs[-3:]) or "none yet"
     raise UsageError(f"there is no run {wanted}", hint=f"the newest: {known}; all: orchestrator runs list")

@@ -2,6 +2,7 @@
 """A product with two services, a backend and an application, and everything ended that it ever started."""
 
 import contextlib
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -82,6 +83,14 @@ def end_processes(directory: Path) -> None:
         with contextlib.suppress(psutil.Error):
             if process.environ().get(MARK) == str(directory):
                 process.kill()
+
+
+def python_step(product: Product, path: str, text: str, header: str = "") -> Path:
+    """A step in Python at `path`; `text` may be indented."""
+    file = product.step(path, header=header, shell="/usr/bin/env -S python3 -S")
+    head = [line for line in file.read_text().splitlines() if line.startswith("#")]
+    file.write_text("\n".join([*head, textwrap.dedent(text)]))
+    return file
 
 
 def wait_for(happened: Callable[[], bool], what: str, timeout: float = 20.0) -> None:

@@ -88,14 +88,25 @@ def test_a_log_probe_sees_only_what_was_written_since_the_start_also_from_a_late
     app = workshop.make(log=str(log), ready=[{"log": {"path": str(log), "pattern": "listens on port"}}])
     app.controlled.start()
     app.controlled.wait_ready()
-    assert app.controlled.readiness().readiness is Readiness.READY
     app.controlled.start()
-    assert app.controlled.readiness().readiness is Readiness.READY, "what ran was not marked anew"
+    app.controlled.wait_ready()  # what ran was not marked anew
     app.controlled.stop()
-    silent = app.spec.model_copy(update={"command": ("/bin/sleep", "600")})
+    silent = app.spec.model_copy(update={"command": ("/bin/sleep", "600"), "ready_timeout": 0.5})
     app.spec = silent
     app.controlled.start()
-    assert app.controlled.readiness().readiness is Readiness.STARTING
+    with pytest.raises(ServiceFailed, match="listens on port"):
+        app.controlled.wait_ready()
+
+
+def test_a_log_probe_does_not_count_when_a_running_service_is_looked_at(
+    workshop: ProcessWorkshop, tmp_path: Path
+) -> None:
+    log = tmp_path / "app.log"
+    app = workshop.make(log=str(log), ready=[{"log": {"path": str(log), "pattern": "listens on port"}}])
+    app.controlled.start()
+    app.controlled.wait_ready()
+    log.write_text("")  # rotated
+    assert app.controlled.readiness().readiness is Readiness.READY
 
 
 def test_looking_at_services_changes_nothing_on_disk(tmp_path: Path) -> None:

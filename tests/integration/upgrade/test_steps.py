@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.support.product import Product
-from tests.support.stack import wait_for_step
+from tests.support.stack import python_step, wait_for_step
 
 
 def ended(product: Product) -> list[tuple[str, str]]:
@@ -134,20 +134,19 @@ def test_a_failure_that_may_be_passed_over_ends_with_3_and_the_step_stays_due(pr
 
 
 def test_a_step_finds_a_clean_environment(product: Product) -> None:
-    product.step(
+    python_step(
+        product,
         "upgrade/3010_a.py",
         f"""
-import json, os, sys
-umask = os.umask(0)
-json.dump({{
-    "env": dict(os.environ), "cwd": os.getcwd(), "umask": umask, "stdin": sys.stdin.read(),
-    "session": os.getsid(0) == os.getpid(), "scratch": os.path.isdir(os.environ["ORCHESTRATOR_SCRATCH_DIR"]),
-}}, open({str(product.directory / "found")!r}, "w"))
-""".replace("\n\n", "\n"),
-        shell="/usr/bin/env -S python3 -S",
+        import json, os, sys
+        scratch = os.environ["ORCHESTRATOR_SCRATCH_DIR"]
+        found = {{
+            "env": dict(os.environ), "cwd": os.getcwd(), "umask": os.umask(0), "stdin": sys.stdin.read(),
+            "session": os.getsid(0) == os.getpid(), "scratch": os.path.isdir(scratch),
+        }}
+        json.dump(found, open({str(product.directory / "found")!r}, "w"))
+        """,
     )
-    script = product.directory / "scripts/upgrade/3010_a.py"
-    script.write_text(script.read_text().replace(f"echo 3010 >>{product.trace}\n", ""))
     product.run("upgrade", "-y", env={"LANG": "de_DE.UTF-8", "SECRET": "x", "TERM": "xterm"}).expect(0)
     found = json.loads((product.directory / "found").read_text())
     assert (found["cwd"], found["umask"], found["stdin"]) == ("/", 0o022, "")
@@ -164,6 +163,7 @@ json.dump({{
         "ASSUMEYES": "1",
         "DRY_RUN": "0",
         "STATE_DIR": str(product.state),
+        "LOG_DIR": str(product.directory / "log"),
         "FROM_VERSION": "",
         "TO_VERSION": "2.0",
         "CONFIG": str(product.file),

@@ -84,7 +84,7 @@ def test_after_a_failure_nothing_new_begins_and_what_runs_is_waited_for() -> Non
             failed.set()
             raise ServiceFailed("postgresql failed")
         assert failed.wait(PATIENCE)
-        Event().wait(0.05)
+        Event().wait(0.3)
         finished.append(name)
 
     with pytest.raises(ServiceFailed, match="postgresql failed"):
@@ -145,7 +145,7 @@ def test_an_interrupt_waits_for_what_runs_and_begins_nothing_new(delay: float) -
     def act(name: str) -> None:
         Event().wait(delay)
         os.kill(os.getpid(), signal.SIGINT)
-        Event().wait(0.05)
+        Event().wait(0.3)
         finished.append(name)
 
     with pytest.raises(KeyboardInterrupt):
