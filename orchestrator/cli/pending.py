@@ -19,7 +19,8 @@ def pending(
     output: OutputOption = Output.AUTO,
 ) -> None:
     """Exit 1 when one-shot or changed steps are due or a run is unfinished, 0 when not."""
-    from orchestrator.upgrade.plan import Reason, make_plan
+    from orchestrator.upgrade.due import Reason
+    from orchestrator.upgrade.plan import make_plan
     from orchestrator.upgrade.survey import read_situation
 
     setting = read_setting(config, with_steps=True)

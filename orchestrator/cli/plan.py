@@ -8,8 +8,8 @@ import typer
 from orchestrator.cli.options import ConfigOption, Output, OutputOption, read_setting
 from orchestrator.cli.plan_view import plan_lines
 from orchestrator.cli.terminal import say, show_json
-from orchestrator.upgrade.plan import Selection
 from orchestrator.upgrade.setting import Setting
+from orchestrator.upgrade.situation import Selection
 
 if TYPE_CHECKING:
     from orchestrator.upgrade.begin import UpgradeOptions

@@ -7,7 +7,9 @@ from orchestrator.cli.wording import Line
 from orchestrator.config.quantities import show_duration
 from orchestrator.errors import Problem
 from orchestrator.upgrade.consent import how_to_answer
-from orchestrator.upgrade.plan import Plan, PlannedStep, Transition
+from orchestrator.upgrade.due import PlannedStep
+from orchestrator.upgrade.plan import Plan
+from orchestrator.upgrade.targets import Transition
 
 
 def plan_lines(plan: Plan, product: str, *, everything: bool, refusals: Iterable[Problem] = ()) -> list[Line]:

@@ -85,8 +85,8 @@ def start(names: NamesArgument = None, wait_lock: WaitLockOption = "", config: C
     """Start services in order and wait until each is ready."""
     from orchestrator.services.parallel import run_in_order
     from orchestrator.upgrade import lock
-    from orchestrator.upgrade.plan import dependencies
     from orchestrator.upgrade.preflight import make_state_directory
+    from orchestrator.upgrade.targets import dependencies
 
     setting = read_setting(config)
     services = _chosen(setting, names)
@@ -108,8 +108,8 @@ def stop(names: NamesArgument = None, wait_lock: WaitLockOption = "", config: Co
     from orchestrator.services.order import reversed_prerequisites
     from orchestrator.services.parallel import run_in_order
     from orchestrator.upgrade import lock
-    from orchestrator.upgrade.plan import dependencies
     from orchestrator.upgrade.preflight import make_state_directory
+    from orchestrator.upgrade.targets import dependencies
 
     setting = read_setting(config)
     services = {name: service for name, service in _chosen(setting, names).items() if not service.external}

@@ -69,8 +69,8 @@ def make_console(output: Output) -> "Console":
     return Console(file=stream, highlight=False, force_terminal=False, color_system=None, width=WIDE)
 
 
-def say(lines: Sequence[Line]) -> None:
-    """Plain lines to stdout, styled on a terminal."""
+def say(lines: Sequence[Line], stream: "TextIO | SurvivingStream | None" = None) -> None:
+    """Plain lines to stdout, or to `stream` in its place; styled on a terminal."""
     if sys.stdout.isatty():
         from rich.text import Text
 
@@ -78,8 +78,9 @@ def say(lines: Sequence[Line]) -> None:
         for line in lines:
             console.print(Text(line.text, STYLES[line.style]))
         return
+    out = stream or sys.stdout
     for line in lines:
-        sys.stdout.write(line.text + "\n")
+        out.write(line.text + "\n")
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], output: Output = Output.AUTO) -> None:

@@ -13,7 +13,6 @@ from threading import Event, Thread
 from orchestrator.errors import OrchestratorError, Problem
 from orchestrator.services.order import next_ones
 
-
 SEES_SIGNALS_EVERY = 0.05
 
 

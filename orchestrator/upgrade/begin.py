@@ -22,12 +22,13 @@ from orchestrator.upgrade.consent import Answer, Answers, settle
 from orchestrator.upgrade.context import RunContext
 from orchestrator.upgrade.history import RESERVE, HistoryFile
 from orchestrator.upgrade.journal import EventName
-from orchestrator.upgrade.plan import Plan, Question, Selection, Situation, make_plan
+from orchestrator.upgrade.plan import Plan, Question, make_plan
 from orchestrator.upgrade.reporter import Reporter
 from orchestrator.upgrade.run import Result, execute
 from orchestrator.upgrade.runs import RunDirectory, create_run, unfinished_run
 from orchestrator.upgrade.runstate import found_to_json
 from orchestrator.upgrade.setting import Setting
+from orchestrator.upgrade.situation import Selection, Situation
 from orchestrator.upgrade.survey import Definitions, complete, find_services, read_definitions, read_situation
 
 if TYPE_CHECKING:

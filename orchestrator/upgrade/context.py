@@ -44,6 +44,7 @@ class RunContext:
     state: RunState
     assume_yes: bool = False
     journal: Journal = field(init=False)
+    due_steps: int = field(init=False)
     done_steps: int = 0
     # Processes seen of a service before its stop: none of them may live while it must be down.
     seen: "dict[str, set[ProcessId]]" = field(default_factory=dict)
@@ -54,6 +55,7 @@ class RunContext:
 
     def __post_init__(self) -> None:
         self.journal = Journal(self.directory.journal, listener=self._take)
+        self.due_steps = len(self.plan.due)
 
     def _take(self, event: Event) -> None:
         apply(self.state, event)

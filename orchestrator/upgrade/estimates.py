@@ -5,9 +5,9 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import median
 
-from orchestrator.upgrade.plan import Durations
 from orchestrator.upgrade.runs import list_runs
 from orchestrator.upgrade.runstate import StepStatus
+from orchestrator.upgrade.situation import Durations
 
 RUNS_LOOKED_AT = 5
 

@@ -5,7 +5,6 @@ The same watching serves a command we started and one that a killed runner left 
 """
 
 import contextlib
-import shutil
 import signal
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,7 +134,7 @@ class _Watch:
                 phase=self.task.phase,
                 step=self.task.id,
                 number=context.done_steps + 1,
-                total=len(context.plan.due),
+                total=context.due_steps,
                 elapsed=now - self.began,
                 expected=self.task.expected,
                 quiet=now - self.heard,
@@ -323,7 +322,7 @@ def _end(context: RunContext, task: Task, number: int, ending: Ending, watch: _W
         **({"signal": ending.signal} if ending.signal is not None else {}),
     )
     if status.good:
-        shutil.rmtree(context.scratch(task.id), ignore_errors=True)
+        files.remove_directory(context.scratch(task.id))
     last = context.state.last_attempt(task.id)
     assert last is not None
     return last

@@ -13,9 +13,9 @@ from pathlib import Path
 from orchestrator.errors import Invalid, StateUnwritable, UsageError
 from orchestrator.host import clock, facts, files
 from orchestrator.upgrade import lock, preflight
+from orchestrator.upgrade.due import matches
 from orchestrator.upgrade.header import RunRule
 from orchestrator.upgrade.history import Entry, HistoryFile, Mark, parse_history
-from orchestrator.upgrade.plan import matches
 from orchestrator.upgrade.scripts import Kind, Step, fingerprint_inputs
 from orchestrator.upgrade.setting import Setting
 from orchestrator.upgrade.survey import read_definitions

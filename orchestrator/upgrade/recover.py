@@ -13,13 +13,14 @@ from orchestrator.upgrade import lock as run_lock
 from orchestrator.upgrade.context import RunContext
 from orchestrator.upgrade.history import HistoryFile
 from orchestrator.upgrade.journal import EventName
-from orchestrator.upgrade.plan import make_plan, wanted_states
+from orchestrator.upgrade.plan import make_plan
 from orchestrator.upgrade.reporter import Reporter
 from orchestrator.upgrade.run import leave_maintenance
 from orchestrator.upgrade.runs import unfinished_run
 from orchestrator.upgrade.runstate import Debt
 from orchestrator.upgrade.setting import Setting
 from orchestrator.upgrade.survey import complete, peek_in_flight, read_situation
+from orchestrator.upgrade.targets import wanted_states
 from orchestrator.upgrade.transitions import bring, release
 
 

@@ -23,12 +23,13 @@ from orchestrator.errors import (
 )
 from orchestrator.host import clock, files
 from orchestrator.upgrade.context import RunContext
+from orchestrator.upgrade.due import PlannedStep, Reason
 from orchestrator.upgrade.execution import Task, adopt, run_task
 from orchestrator.upgrade.header import RunRule, parse_header
 from orchestrator.upgrade.history import Entry, Mark
 from orchestrator.upgrade.journal import Event, EventName
 from orchestrator.upgrade.phases import Phase, Wanted
-from orchestrator.upgrade.plan import PlannedStep, Reason, risk_question, wanted_states
+from orchestrator.upgrade.plan import risk_question
 from orchestrator.upgrade.runstate import (
     BACKUP,
     MAINTENANCE_ENTER,
@@ -40,6 +41,7 @@ from orchestrator.upgrade.runstate import (
 )
 from orchestrator.upgrade.scripts import Step, fingerprint_inputs
 from orchestrator.upgrade.survey import VERSION_FILE, find_services
+from orchestrator.upgrade.targets import wanted_states
 from orchestrator.upgrade.transitions import bring, deviations, release
 
 

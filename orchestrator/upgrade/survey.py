@@ -14,10 +14,10 @@ from orchestrator.upgrade.actions import Registry
 from orchestrator.upgrade.header import RunRule
 from orchestrator.upgrade.history import read_history
 from orchestrator.upgrade.phases import Phase, load_phases, phase_of
-from orchestrator.upgrade.plan import Situation
 from orchestrator.upgrade.runs import RunDirectory, check_format, unfinished_run
 from orchestrator.upgrade.runstate import Found, RunState
 from orchestrator.upgrade.scripts import Scripts, Step, find_steps, fingerprint_inputs
+from orchestrator.upgrade.situation import Situation
 from orchestrator.upgrade.versions import newest
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from orchestrator.services.service import Readiness, Verdict
 from orchestrator.upgrade.context import RunContext
 from orchestrator.upgrade.journal import EventName
 from orchestrator.upgrade.phases import Wanted
-from orchestrator.upgrade.plan import dependencies
 from orchestrator.upgrade.reporter import Progress
 from orchestrator.upgrade.runstate import Debt
+from orchestrator.upgrade.targets import dependencies
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ def _tell(context: RunContext, text: str, began: float) -> None:
             phase=context.state.phase or "",
             step=text,
             number=context.done_steps,
-            total=len(context.plan.due),
+            total=context.due_steps,
             elapsed=clock.monotonic() - began,
             expected=None,
             quiet=0.0,
