@@ -85,9 +85,7 @@ def forget(
 
 @app.command()
 def baseline(
-    reason: Annotated[
-        str, typer.Option("--reason", metavar="TEXT", help="Why; it is recorded.")
-    ] = "first install",
+    reason: ReasonOption = "first install",
     config: ConfigOption = None,
 ) -> None:
     """After a first install: record every one-shot step that is due as not needed."""

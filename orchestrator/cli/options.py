@@ -29,6 +29,12 @@ def _remember(ctx: typer.Context, value: Output) -> Output:
     return value
 
 
+def _words(text: str) -> str:
+    if not text.strip():
+        raise typer.BadParameter("a reason has words")
+    return text
+
+
 def _duration(text: str) -> float:
     try:
         return parse_duration(text)
@@ -56,7 +62,9 @@ WaitLockOption = Annotated[
         "--wait-lock", metavar="DURATION", help="Wait so long for another run to end.", show_default=False
     ),
 ]
-ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is recorded.")]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", metavar="TEXT", callback=_words, help="Why; it is recorded.")
+]
 
 
 def seconds_of(text: str) -> float:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestrator.cli.options import ConfigOption, Output, OutputOption, read_setting
-from orchestrator.cli.wording import describe
+from orchestrator.cli.wording import describe, leftovers, stopped
 from orchestrator.config.quantities import show_duration
 from orchestrator.errors import UsageError
 
@@ -135,8 +135,9 @@ def log(
         _show_step_log(directory, step, attempt)
         return
     for event in read_journal(directory.journal):
-        if line := describe(event):
-            typer.echo(f"{event.time[11:23]}  {line.text}")
+        for line in (describe(event), leftovers(event), stopped(event)):
+            if line:
+                typer.echo(f"{event.time[11:23]}  {line.text}")
 
 
 def _show_step_log(directory: "RunDirectory", wanted: str, attempt: int) -> None:

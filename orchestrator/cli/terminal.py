@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from orchestrator.cli.options import Output
-from orchestrator.cli.wording import Line
+from orchestrator.cli.wording import Line, clean
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -97,7 +97,7 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], output: Ou
             column, overflow="fold", no_wrap=False, ratio=1 if last and console.is_terminal else None
         )
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(clean(" ".join(cell.split()))) for cell in row))
     if console.is_terminal:
         console.print(table)
         return

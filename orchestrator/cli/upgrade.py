@@ -67,7 +67,7 @@ def upgrade(
     from orchestrator.upgrade.begin import Dialogue, UpgradeOptions
     from orchestrator.upgrade.begin import upgrade as run_upgrade
 
-    if skip and not reason:
+    if skip and not reason.strip():
         raise UsageError("--skip needs --reason TEXT; it is recorded")
     options = UpgradeOptions(
         answers=Answers(assume_yes, tuple(accept or ()), read_answers(answers) if answers else {}),

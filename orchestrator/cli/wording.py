@@ -3,13 +3,13 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.config.quantities import show_duration
 from orchestrator.upgrade.journal import Event, EventName
 
 # Escape sequences and control characters of a step's output would act on the reader's terminal.
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 LONGEST_LINE = 4096
 
@@ -32,8 +32,12 @@ class LineSplitter:
 
     def __init__(self) -> None:
         self._rest = b""
+        self._after_return = False
 
     def feed(self, data: bytes) -> list[str]:
+        if self._after_return:
+            data = data.removeprefix(b"\n")  # the second half of a line end
+        self._after_return = data.endswith(b"\r") or (self._after_return and not data)
         pieces = (self._rest + data).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
         self._rest = pieces.pop()
         if len(self._rest) > LONGEST_LINE:
@@ -55,7 +59,9 @@ class LineSplitter:
 def describe(event: Event) -> Line | None:
     """The line for an event; None when it is of no interest to a reader."""
     teller = _TELLERS.get(event.name)
-    return teller(event) if teller else None
+    line = teller(event) if teller else None
+    # Reasons hold what services and commands have said.
+    return replace(line, text=clean(line.text)) if line else None
 
 
 def _versions(event: Event) -> str:
@@ -167,7 +173,14 @@ _TELLERS: dict[EventName, Callable[[Event], Line | None]] = {
 def leftovers(event: Event) -> Line | None:
     """What a step left running, when it did."""
     if event.name is EventName.STEP_ENDED and event.get("left"):
-        return Line(f"  note: {event['step']} left running: {', '.join(event['left'])}", "bad")
+        return Line(clean(f"  note: {event['step']} left running: {', '.join(event['left'])}"), "bad")
+    return None
+
+
+def stopped(event: Event) -> Line | None:
+    """Why a run stopped there, for its record; while it happens `after_stop` says more."""
+    if event.name is EventName.RUN_STOPPED:
+        return Line(clean(f"stopped: {event['reason']}"), "bad")
     return None
 
 

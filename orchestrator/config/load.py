@@ -29,8 +29,8 @@ _WORDS = {
 # What pydantic calls the key of a mapping, as against its value.
 _KEY = "[key]"
 _WHOLE_NUMBER, _MERGE = "tag:yaml.org,2002:int", "tag:yaml.org,2002:merge"
-# Names of union branches that pydantic puts into an error's location and that no user has written.
-_BRANCHES = frozenset(("systemd", "supervisor", "process", "command", "external", *model.PROBE_SHORTHAND))
+# services, NAME, MANAGER: pydantic puts the branch of the union into an error's location; no user has written it.
+_PLACE_OF_MANAGER = 2
 
 
 class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
@@ -68,9 +68,7 @@ class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoa
                 seen.add(key)
 
 
-_Loader.add_implicit_resolver(
-    _WHOLE_NUMBER, re.compile(r"[-+]?(?:0|[1-9][0-9_]*|0x[0-9a-fA-F]+|0b[01]+)\Z"), list("-+0123456789")
-)
+_Loader.add_implicit_resolver(_WHOLE_NUMBER, re.compile(r"-?(?:0|[1-9][0-9]*)\Z"), list("-0123456789"))
 
 
 def read_yaml(path: Path) -> Any:
@@ -85,7 +83,7 @@ def read_yaml(path: Path) -> Any:
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         what = getattr(error, "problem", None) or str(error).partition("\n")[0]
         raise Invalid(f"{path} is not valid YAML", problems=[Problem(where, what)]) from None
-    except (ValueError, RecursionError) as error:  # a date like 2026-13-01; brackets without end
+    except ValueError as error:  # a date like 2026-13-01
         raise Invalid(f"{path} is not valid YAML", problems=[Problem(str(path), str(error))]) from None
 
 
@@ -115,7 +113,7 @@ def load_config(path: Path) -> model.Config:
     try:
         config = model.Config.model_validate(document)
     except ValidationError as error:
-        found = [describe_error(document, model.Config, item) for item in error.errors()]
+        found = [describe_error(model.Config, item) for item in error.errors()]
         raise Invalid(f"{path} has errors", problems=[*found, *problems]) from None
     if problems:
         raise Invalid(f"{path} has errors", problems=problems)
@@ -148,9 +146,9 @@ def _is_there(path: Path) -> bool:
     return True
 
 
-def describe_error(document: Any, root: type[BaseModel], item: ErrorDetails) -> Problem:
+def describe_error(root: type[BaseModel], item: ErrorDetails) -> Problem:
     """One pydantic error as a Problem whose `where` is the path as the user wrote it."""
-    location = _written_location(document, item["loc"])
+    location = _written_location(item["loc"])
     where = ""
     for part in location:
         where += f"[{part}]" if isinstance(part, int) else f".{part}" if where else str(part)
@@ -166,20 +164,10 @@ def describe_error(document: Any, root: type[BaseModel], item: ErrorDetails) -> 
     return Problem(where or "the file", what)
 
 
-def _written_location(document: Any, location: Iterable[str | int]) -> list[str | int]:
-    """`location` without the union branches that pydantic inserts."""
-    written: list[str | int] = []
-    here = document
-    for part in location:
-        inserted = isinstance(part, str) and part in (*_BRANCHES, _KEY)
-        if inserted and not (isinstance(here, dict) and part in here):
-            continue
-        written.append(part)
-        try:
-            here = here[part]
-        except (KeyError, IndexError, TypeError):
-            here = None
-    return written
+def _written_location(location: tuple[str | int, ...]) -> list[str | int]:
+    """`location` without what pydantic inserts."""
+    inserted = _PLACE_OF_MANAGER if location[:1] == ("services",) else None
+    return [part for index, part in enumerate(location) if index != inserted and part != _KEY]
 
 
 def _known_keys(root: type[BaseModel], location: Iterable[str | int]) -> list[str]:

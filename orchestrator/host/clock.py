@@ -11,7 +11,7 @@ def now() -> datetime:
 
 def timestamp() -> str:
     """UTC in RFC 3339 with milliseconds: `2026-11-20T10:15:00.123Z`."""
-    return now().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return now().replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def monotonic() -> float:

@@ -166,6 +166,7 @@ def memory_available() -> int:
     return int(psutil.virtual_memory().available)
 
 
+@cache
 def user_name() -> str:
     """Who asked for this: the user behind sudo, else the effective one."""
     if name := os.environ.get("SUDO_USER"):

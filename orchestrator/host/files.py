@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +36,14 @@ def make_directory(path: Path, mode: int = 0o755) -> None:
             raise
         return
     fsync_directory(path.parent)
+
+
+def remove_directory(path: Path) -> None:
+    """`path` with all that is in it (mostly nothing), as far as that can be removed."""
+    try:
+        path.rmdir()
+    except OSError:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def replace_file(path: Path, data: bytes, *, mode: int = 0o644, durable: bool = True) -> None:
@@ -118,6 +127,15 @@ class DurableLog:
                 os.ftruncate(self._descriptor, size)
             raise
         self._torn = False
+
+    @property
+    def in_place(self) -> bool:
+        """Whether its name still leads to it: editors put another file in the place of the one they change."""
+        try:
+            there, here = os.stat(self.path), os.fstat(self._descriptor)
+        except FileNotFoundError:
+            return False
+        return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
 
     def close(self) -> None:
         """Give back what was reserved and not used."""

@@ -23,6 +23,7 @@ from typing import IO, Any
 
 from orchestrator.host import shim
 from orchestrator.host.facts import ProcessId, boot_id, identify
+from orchestrator.host.files import write_all
 
 # What commands and steps get instead of the caller's environment: no locale, no TERM, no surprises.
 STANDARD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -99,6 +100,7 @@ def run(
                 _bg_exc=False,
                 _ok_code=list(range(256)),
                 _return_cmd=True,
+                _preexec_fn=_heed_signals,
             )
         except OSError as error:  # not executable, bad interpreter
             return Completed(tuple(argv), COMMAND_NOT_FOUND, "", f"{argv[0]}: {error.strerror}")
@@ -119,6 +121,13 @@ def run(
     if expired.is_set():
         return Completed(tuple(argv), TIMED_OUT, stdout, f"{stderr}no end within {timeout:g} s")
     return Completed(tuple(argv), code, stdout, stderr)
+
+
+def _heed_signals() -> None:
+    """sh ignores SIGHUP in what it starts, and Python SIGXFSZ: what a daemon inherits so it, if it is a shell
+    script, could not even trap."""
+    for number in (signal.SIGHUP, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _memory_file() -> IO[bytes]:
@@ -243,14 +252,29 @@ class Ending:
 
 
 class Shim:
-    """One shim process. `start`, then `poll` until it gives the ending."""
+    """One shim process. `start`, then `poll` until it gives the ending.
+
+    Where no shim can be had (no memory, no room for its lock), no command starts: that is their ending.
+    """
 
     def __init__(self, lock: Path) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stdin = self._stdout = -1
+        self._unread = b""
+        self._problem = ""
+        with _memory_file() as complaint:
+            try:
+                self._launch(lock, complaint)
+            except OSError as error:
+                told = _text(complaint).strip().splitlines()
+                self._problem = f"the step shim does not run: {told[-1] if told else error.strerror or error}"
+
+    def _launch(self, lock: Path, complaint: IO[bytes]) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", shim.__file__, str(lock)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=complaint,
             cwd="/",
             env=clean_environment(),
             start_new_session=True,
@@ -258,12 +282,7 @@ class Shim:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._stdin, self._stdout = self._process.stdin.fileno(), self._process.stdout.fileno()
-        self._unread = b""
         self._await()
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
 
     def start(
         self, argv: Sequence[str], *, env: Mapping[str, str], log: Path, record: Path
@@ -277,8 +296,10 @@ class Shim:
             "cwd": "/",
             "umask": 0o022,
         }
+        if self._problem:
+            return Ending(error=self._problem)
         try:
-            os.write(self._stdin, json.dumps(request).encode() + b"\n")
+            write_all(self._stdin, json.dumps(request).encode() + b"\n")
             reply = self._await()
         except OSError:  # the shim is dead; the record says whether the command began
             return Ending()
@@ -300,6 +321,8 @@ class Shim:
 
     def close(self) -> None:
         """Let it go; it leaves at once when nothing runs."""
+        if self._process is None:
+            return
         for stream in (self._process.stdin, self._process.stdout):
             assert stream is not None
             with contextlib.suppress(OSError):
@@ -352,5 +375,7 @@ def read_record(path: Path) -> Record:
     try:
         content = json.loads(path.read_bytes() or b"{}")
     except (OSError, ValueError):
+        content = {}
+    if not isinstance(content, dict):
         content = {}
     return Record(content.get("pid"), content.get("started"), str(content.get("boot", "")), _ending(content))

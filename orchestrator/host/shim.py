@@ -49,6 +49,8 @@ def main(lock_path: str) -> None:
             known = _run(request, boot, known)
         except OSError as error:
             _reply({"error": error.strerror or str(error), "errno": error.errno, "file": error.filename})
+        except ValueError as error:  # a zero byte in a word or in the environment
+            _reply({"error": str(error)})
 
 
 def _reply(message: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.config.model import Config
-from orchestrator.errors import Problem, Refused
+from orchestrator.errors import Problem, Refused, UsageError
 from orchestrator.host import facts, files
 from orchestrator.host.files import FileLock
 from orchestrator.host.signals import Interrupts
@@ -20,6 +20,7 @@ from orchestrator.upgrade import lock as run_lock
 from orchestrator.upgrade import preflight
 from orchestrator.upgrade.consent import Answer, Answers, settle
 from orchestrator.upgrade.context import RunContext
+from orchestrator.upgrade.due import matches
 from orchestrator.upgrade.history import RESERVE, HistoryFile
 from orchestrator.upgrade.journal import EventName
 from orchestrator.upgrade.plan import Plan, Question, make_plan
@@ -86,6 +87,11 @@ def _plan(
 def _selection(chosen: Selection, config: Config, situation: Situation) -> Selection:
     """A continued run keeps the selection it was begun with, unless a new one is given."""
     if chosen != Selection() or situation.resumed is None:
+        for pattern in (*chosen.only, *chosen.skip):
+            if not any(matches(pattern, step) for step in situation.steps):
+                raise UsageError(
+                    f"{pattern}: no step has this name or number", hint="see: orchestrator scripts list"
+                )
         return chosen
     current = unfinished_run(config.state_dir)
     saved = current[0].saved_plan().get("selection", {}) if current else {}
@@ -108,6 +114,8 @@ def upgrade(
     preflight.make_state_directory(setting.config)
     with run_lock.acquire(setting.config.state_dir, purpose="upgrade", wait=options.wait_lock) as lock:
         services = setting.services()
+        if options.wait_lock:  # whom we waited for may have brought new scripts
+            definitions = read_definitions(setting.config, setting.registry)
         plan = _plan(setting, options, definitions, services)
         refusals = preflight.refusals(plan, setting.config, services)
         if refusals:

@@ -94,7 +94,8 @@ def settle(
             hint=f"run it from a terminal, or with the consent in the command: {command} {' '.join(dict.fromkeys(options))}",
         )
     settled: list[Answer] = []
-    for question, answer in given:
+    for question, prepared in given:
+        answer = prepared
         if answer is None:
             assert ask is not None
             answer = Answer(question.id, ask(question), "terminal")

@@ -46,6 +46,8 @@ class RunContext:
     journal: Journal = field(init=False)
     due_steps: int = field(init=False)
     done_steps: int = 0
+    # Steps that this process has begun, whatever became of them.
+    attempted: set[str] = field(default_factory=set)
     # Processes seen of a service before its stop: none of them may live while it must be down.
     seen: "dict[str, set[ProcessId]]" = field(default_factory=dict)
     _progress_guard: threading.Lock = field(default_factory=threading.Lock)

@@ -56,7 +56,7 @@ def parse_line(line: str) -> Entry | None:
     """The entry in a line; None for an empty one or a comment."""
     if not line.strip() or line.lstrip().startswith("#"):
         return None
-    name, *rest = line.rstrip("\r\n").split("\t")
+    name, *rest = line.strip().split("\t")
     words = [*rest, "", ""]
     details = {key: unquote(value) for key, equals, value in (w.partition("=") for w in rest[2:]) if equals}
     status = details.pop("status", Mark.DONE.value)
@@ -79,7 +79,7 @@ class History:
 
 
 def parse_history(text: str) -> History:
-    found = (parse_line(line) for line in text.splitlines())
+    found = (parse_line(line) for line in text.split("\n"))
     return History({entry.name: entry for entry in found if entry is not None})
 
 
@@ -104,6 +104,7 @@ class HistoryFile:
 
     def __init__(self, state_dir: Path, *, reserve: int = 0) -> None:
         self._path = state_dir / FILE_NAME
+        self._reserve = reserve
         self.history = read_history(state_dir)
         try:
             self._log = files.DurableLog(self._path, reserve=reserve)
@@ -121,6 +122,8 @@ class HistoryFile:
             if known:
                 self._rewrite({entry.name: entry.to_line()})
             else:
+                if not self._log.in_place:
+                    self._reopen()
                 self._log.append(entry.to_line())
         except OSError as error:
             raise StateUnwritable(
@@ -142,7 +145,9 @@ class HistoryFile:
         """Replace the lines of the named steps (None: drop them); comments and order stay."""
         lines: list[str] = []
         pending = dict(changes)
-        for line in self._path.read_bytes().decode().splitlines():
+        # What somebody has written there stays as it is, whatever it is.
+        text = self._path.read_bytes().decode(errors="surrogateescape")
+        for line in text.removesuffix("\n").split("\n") if text else ():
             entry = parse_line(line)
             if entry is None or entry.name not in changes:
                 lines.append(line)
@@ -150,9 +155,16 @@ class HistoryFile:
                 lines.append(new)
         lines += [line for line in pending.values() if line is not None]
         mode = self._path.stat().st_mode & 0o777
-        files.replace_file(self._path, "".join(f"{line}\n" for line in lines).encode(), mode=mode)
+        files.replace_file(
+            self._path, "".join(f"{line}\n" for line in lines).encode(errors="surrogateescape"), mode=mode
+        )
+        self._reopen()
+
+    def _reopen(self) -> None:
+        """What our name leads to is another file now."""
+        log = files.DurableLog(self._path, reserve=self._reserve)
         self._log.close()
-        self._log = files.DurableLog(self._path)
+        self._log = log
 
     def close(self) -> None:
         self._log.close()

@@ -76,8 +76,10 @@ def import_file(setting: Setting, file: Path, reason: str) -> tuple[str, ...]:
     """Record every name in `file` that has no line yet. Raises Invalid when it cannot be read."""
     try:
         incoming = parse_history(file.read_bytes().decode())
-    except (OSError, UnicodeDecodeError) as error:
-        raise Invalid(f"{file} cannot be read: {error}") from None
+    except OSError as error:
+        raise Invalid(f"{file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise Invalid(f"{file} is not UTF-8 text") from None
     if not incoming.entries:
         raise Invalid(f"{file} holds no step names; nothing was changed")
     with _opened(setting) as history:

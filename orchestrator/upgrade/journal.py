@@ -78,13 +78,19 @@ def read_journal(path: Path) -> Iterator[Event]:
         text = path.read_bytes().decode("utf-8", "replace")
     except FileNotFoundError:
         return
-    for line in text.splitlines():
-        try:
-            content = json.loads(line)
-            name = EventName(content.pop("event"))
-            yield Event(content.pop("seq"), content.pop("time"), content.pop("mono"), name, content)
-        except (ValueError, KeyError, AttributeError):
-            continue
+    for line in text.split("\n"):
+        if event := parse_line(line):
+            yield event
+
+
+def parse_line(line: str) -> Event | None:
+    """None for what is no event of a journal."""
+    try:
+        content = json.loads(line)
+        name = EventName(content.pop("event"))
+        return Event(content.pop("seq"), content.pop("time"), content.pop("mono"), name, content)
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return None
 
 
 class Journal:

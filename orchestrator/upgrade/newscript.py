@@ -9,7 +9,7 @@ from orchestrator.config import shipped
 from orchestrator.errors import Invalid, UsageError
 from orchestrator.upgrade.actions import Registry
 from orchestrator.upgrade.phases import Phase, load_phases
-from orchestrator.upgrade.scripts import find_steps
+from orchestrator.upgrade.scripts import find_steps, is_dropping
 
 STRIDE = 10
 _TEMPLATE = """#!/bin/sh
@@ -39,8 +39,8 @@ def create(
 
     Raises UsageError, or Invalid when the layers themselves are broken.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+@-]*", name):
-        hint = "letters, digits and _.+@-, like migrate_pulp"
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+@-]*", name) or is_dropping(f"0001_{name}"):
+        hint = "letters, digits and _.+@-, like migrate_pulp; and no ending that is ignored, like .bak"
         raise UsageError(f"{name!r} cannot be a file name of a step", hint=hint)
     phases, problems = load_phases(phase_layers)
     phase = next((phase for phase in phases if phase.name == phase_name), None)

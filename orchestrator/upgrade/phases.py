@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Phases: number ranges bound to a service state. Data, one YAML file each."""
 
+import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,6 +14,7 @@ from orchestrator.config.model import Model, Tier
 from orchestrator.errors import Invalid, Problem
 
 LOWEST, HIGHEST = 1, 9999
+_FILE = re.compile(r"[^.].*\.ya?ml")
 Wanted = Literal["up", "down"]
 
 
@@ -31,16 +34,18 @@ class Phase(Model):
 
 def load_phases(layers: Sequence[Path]) -> tuple[tuple[Phase, ...], list[Problem]]:
     """All phases by number, and everything that is wrong with them. A later layer overrides by file name."""
-    files: dict[str, Path] = {}
-    for layer in layers:
-        if layer.is_dir():
-            files |= {
-                path.name: path for path in sorted(layer.glob("*.yaml")) if not path.name.startswith(".")
-            }
     phases: list[Phase] = []
     problems: list[Problem] = []
+    files: dict[str, Path] = {}
+    for layer in layers:
+        try:
+            names = sorted(os.listdir(layer)) if os.path.lexists(layer) else []
+        except OSError as error:
+            problems.append(Problem(str(layer), f"cannot be read: {error.strerror}"))
+            continue
+        files |= {name: layer / name for name in names if _FILE.fullmatch(name)}
     for path in files.values():
-        if path.is_symlink() and path.resolve() == Path("/dev/null"):
+        if os.path.realpath(path) == os.devnull:
             continue
         try:
             document = read_yaml(path)
@@ -48,7 +53,7 @@ def load_phases(layers: Sequence[Path]) -> tuple[tuple[Phase, ...], list[Problem
         except Invalid as error:
             problems += error.problems or [Problem(str(path), error.message)]
         except ValidationError as error:
-            found = [describe_error(document, Phase, item) for item in error.errors()]
+            found = [describe_error(Phase, item) for item in error.errors()]
             problems += [Problem(f"{path}: {problem.where}", problem.what, problem.hint) for problem in found]
     phases.sort(key=lambda phase: phase.first)
     if not problems:

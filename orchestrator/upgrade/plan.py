@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from orchestrator.upgrade.due import PlannedStep, Reason, applies, decide
 from orchestrator.upgrade.phases import Phase
 from orchestrator.upgrade.scripts import Kind, Step
-from orchestrator.upgrade.situation import Durations, Selection, Situation
+from orchestrator.upgrade.situation import EVERYTHING, Durations, Selection, Situation
 from orchestrator.upgrade.targets import Transition, transitions
 
 
@@ -58,7 +58,7 @@ class Plan:
         return self.resumed is not None or any(p.reason is not Reason.ALWAYS for p in self.due)
 
 
-def make_plan(situation: Situation, selection: Selection = Selection()) -> Plan:
+def make_plan(situation: Situation, selection: Selection = EVERYTHING) -> Plan:
     one_shots = [step for step in situation.steps if step.kind is Kind.UPGRADE]
     newest_done = next((step for step in reversed(one_shots) if situation.history.get(step.name)), None)
     migrations = [step for step in situation.steps if step.kind is not Kind.CHECK]

@@ -257,6 +257,7 @@ def _task(step: Step, phase: str, expected: float | None = None) -> Task:
 
 
 def _run_step(context: RunContext, planned: PlannedStep, phase: Phase) -> None:
+    context.attempted.add(planned.step.id)
     step = _as_it_is_now(context, planned.step)
     attempt = run_task(context, _task(step, phase.name, planned.estimate))
     if attempt.status is StepStatus.DONE and step.in_history:
@@ -334,8 +335,7 @@ def finish(context: RunContext) -> Result:
         leave_maintenance(context)
     _pay_what_needs_nothing(context)
     _note_version(context)
-    due = {planned.step.id for planned in context.plan.steps}
-    failures = tuple(attempt for attempt in context.state.failures if attempt.step in due)
+    failures = tuple(attempt for attempt in context.state.failures if attempt.step in context.attempted)
     downtime = round(context.state.downtime, 3)
     outcome = Outcome.DONE_WITH_FAILURES if failures else Outcome.DONE
     code = ExitCode.LOSSES if failures else ExitCode.DONE

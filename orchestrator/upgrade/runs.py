@@ -19,7 +19,7 @@ from orchestrator.upgrade.journal import EventName
 from orchestrator.upgrade.runstate import RunState, fold
 
 FORMAT = 1
-_NAME = re.compile(r"(\d{4,})-\d{8}T\d{6}Z")
+_NAME = re.compile(r"([0-9]{4,})-[0-9]{8}T[0-9]{6}Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,8 @@ class RunDirectory:
     def ended(self) -> bool:
         """Whether its last event is its end; a look at the last line, however long the journal is."""
         lines = files.last_lines(self.journal, 1, most=4096)
-        return bool(lines) and EventName.RUN_ENDED.value in lines[0] and lines[0].endswith("}")
+        last = journal.parse_line(lines[0]) if lines else None
+        return last is not None and last.name is EventName.RUN_ENDED
 
     @property
     def plan(self) -> Path:
@@ -145,7 +146,13 @@ def check_format(state_dir: Path) -> None:
 
 
 def prepare_state_directory(state_dir: Path) -> None:
-    """Make the directory and its format mark. Raises OSError."""
+    """Make the directory and its format mark. Raises OSError, or Refused for that of a newer version."""
     files.make_directory(state_dir)
-    if files.read_json(state_dir / "format.json") is None:
-        files.replace_file(state_dir / "format.json", json.dumps({"format": FORMAT}).encode() + b"\n")
+    check_format(state_dir)
+    mark = state_dir / "format.json"
+    if files.read_json(mark) is None:
+        try:
+            files.replace_file(mark, json.dumps({"format": FORMAT}).encode() + b"\n")
+        except FileNotFoundError:
+            if not mark.exists():  # else somebody made it at the same moment
+                raise

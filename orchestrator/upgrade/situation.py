@@ -19,6 +19,9 @@ class Selection:
     skip: Mapping[str, str] = field(default_factory=dict)
 
 
+EVERYTHING = Selection()
+
+
 @dataclass(frozen=True, slots=True)
 class Durations:
     """Seconds from this host's earlier runs: a step's id, `stop NAME`, `start NAME`."""

@@ -94,8 +94,14 @@ def python_step(product: Product, path: str, text: str, header: str = "") -> Pat
 
 
 def wait_for(happened: Callable[[], bool], what: str, timeout: float = 20.0) -> None:
-    """Block until `happened()`; AssertionError naming `what` after `timeout` seconds."""
-    wait_until(happened, what, timeout=timeout)
+    """Block until `happened()`, which may look at files that are not there or not whole yet."""
+
+    def look() -> bool:
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            return happened()
+        return False
+
+    wait_until(look, what, timeout=timeout)
 
 
 def wait_for_step(product: Product, number: str) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Who agrees to what, and that nothing waits for an answer that cannot come."""
 
+import time
 from contextlib import AbstractContextManager
 
 import pytest
@@ -112,6 +113,9 @@ def test_an_interrupt_at_a_question_ends_the_command(product: Product) -> None:
     product.step("upgrade/0010_a.sh")
     with terminal(product) as screen:
         screen.expect("Go on? [y/N]")
+        time.sleep(
+            0.2
+        )  # nobody reads a question and presses within the instant before it waits for an answer
         screen.type(INTERRUPT)
         assert screen.wait(5) == 130
         assert "Traceback" not in screen.text
