@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The program: its commands, loaded when they are used, and the one place where errors become text and status."""
 
-import contextlib
 import gc
 import importlib
 import os
@@ -13,7 +12,7 @@ from typer.core import TyperGroup
 
 from orchestrator import __version__
 from orchestrator.errors import ExitCode, Interrupted, NotPermitted, OrchestratorError, StateUnwritable
-from orchestrator.host.files import fill_standard_streams
+from orchestrator.host.streams import prepare_standard_streams
 
 # Command -> module. Their modules are imported when they are called: `pending` must start fast.
 COMMANDS = {
@@ -53,10 +52,6 @@ class LazyGroup(TyperGroup):
         except KeyboardInterrupt:
             report(Interrupted("stopped on request"), as_json=False)
             raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
-        except BrokenPipeError:
-            # The reader of our output has gone; that is its business.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            raise typer.Exit(int(ExitCode.DONE)) from None
         except OSError as error:
             if ctx.obj and ctx.obj.get("debug"):
                 raise
@@ -80,24 +75,21 @@ def report(error: OrchestratorError, *, as_json: bool) -> None:
     lines = [f"orchestrator: {error.message}", *(f"  {problem}" for problem in error.problems)]
     if error.hint:
         lines.append(f"  -> {error.hint}")
-    # Where one of the two is gone the other may still be there, and the exit status says it in any case.
-    with contextlib.suppress(OSError, ValueError):
-        if as_json:
-            import json
+    if as_json:
+        import json
 
-            problems = [{"where": p.where, "what": p.what, "hint": p.hint} for p in error.problems]
-            content = {
-                "event": "error",
-                "exit_code": int(error.exit_code),
-                "message": error.message,
-                "problems": problems,
-                "hint": error.hint,
-            }
-            sys.stdout.write(json.dumps(content) + "\n")
-        sys.stdout.flush()  # what was told before stands before it
-    with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write("".join(f"{clean(line)}\n" for line in lines))
-        sys.stderr.flush()
+        problems = [{"where": p.where, "what": p.what, "hint": p.hint} for p in error.problems]
+        content = {
+            "event": "error",
+            "exit_code": int(error.exit_code),
+            "message": error.message,
+            "problems": problems,
+            "hint": error.hint,
+        }
+        sys.stdout.write(json.dumps(content) + "\n")
+    sys.stdout.flush()  # what was told before stands before it
+    sys.stderr.write("".join(f"{clean(line)}\n" for line in lines))
+    sys.stderr.flush()
 
 
 app = typer.Typer(
@@ -129,7 +121,7 @@ def _root(
 
 def main() -> None:
     """The console script. An internal error is a line and exit status 1; --debug shows its traceback."""
-    fill_standard_streams()
+    prepare_standard_streams()
     # Or pydantic reads the metadata of all that is installed, in search of plugins that have no business here.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     try:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A plan as lines for people. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from orchestrator.cli.layout import Entry, in_columns
 from orchestrator.cli.wording import Line
 from orchestrator.config.quantities import show_duration
 from orchestrator.errors import Problem
@@ -12,27 +13,31 @@ from orchestrator.upgrade.plan import Plan
 from orchestrator.upgrade.targets import Transition
 
 
-def plan_lines(plan: Plan, product: str, *, everything: bool, refusals: Iterable[Problem] = ()) -> list[Line]:
+def plan_lines(
+    plan: Plan, product: str, *, everything: bool, refusals: Iterable[Problem] = ()
+) -> list[Line | Entry]:
     """The plan; with `everything` also the steps that are not due, with the reason why not."""
-    lines = [Line(_title(plan, product), "bold")]
-    width = max((len(p.step.id) for p in plan.steps if everything or p.due), default=0)
-    lines += [Line(f"  check  {step.id:{width}}  {step.header.name}") for step in plan.checks]
+    shown = [planned for planned in plan.steps if everything or planned.due]
+    steps = _steps(plan, shown)
+    lines: list[Line | Entry] = [Line(_title(plan, product), "bold"), *_checks(plan)]
     moves = {move.phase: move for move in plan.transitions}
     for phase in plan.entered:
         lines.append(Line(f"Phase {phase.name} ({phase.first:04}-{phase.last:04})", "bold"))
         lines += _transition(moves[phase.name])
-        lines += [
-            _step(planned, width, mark=planned.step.id == plan.no_return and not plan.no_return_passed)
-            for planned in plan.steps
-            if planned.phase == phase.name and planned.due
-        ]
+        for planned in plan.steps_of(phase):
+            if planned.due:
+                if planned.step.id == plan.no_return and not plan.no_return_passed:
+                    lines.append(Line("  --- point of no return ---", "bold"))
+                lines.append(steps[planned.step.id])
     if plan.transitions and (plan.transitions[-1].start or plan.transitions[-1].stop):
         lines.append(Line("At the end", "bold"))
         lines += _transition(plan.transitions[-1])
-    lines += _not_due(plan, width, everything=everything)
-    lines += _ending(plan)
-    lines += [Line(f"REFUSED {problem}", "bad") for problem in refusals]
-    return lines
+    others = [planned for planned in plan.steps if not planned.due]
+    if others and everything:
+        lines += [Line("Not due", "bold"), *(steps[planned.step.id] for planned in others)]
+    elif others:
+        lines.append(Line(f"{len(others)} step{'' if len(others) == 1 else 's'} not due", "dim"))
+    return [*lines, *_ending(plan), *(Line(f"REFUSED {problem}", "bad") for problem in refusals)]
 
 
 def _title(plan: Plan, product: str) -> str:
@@ -50,46 +55,63 @@ def _title(plan: Plan, product: str) -> str:
     return f"{product}{versions}: {work}{resumed}"
 
 
-def _transition(move: Transition) -> Iterable[Line]:
+def _checks(plan: Plan) -> Iterable[Line | Entry]:
+    if plan.checks and plan.due:
+        yield Line("Before anything is stopped", "bold")
+        yield from in_columns([(f"  {step.id}", step.header.name) for step in plan.checks])
+
+
+def _transition(move: Transition) -> Iterable[Entry]:
     if move.stop:
-        yield Line("  stop   " + ", ".join(move.stop))
+        yield Entry("  stop   ", ", ".join(move.stop))
     if move.start:
-        yield Line("  start  " + ", ".join(move.start))
+        yield Entry("  start  ", ", ".join(move.start))
 
 
-def _step(planned: PlannedStep, width: int, *, mark: bool = False) -> Line:
-    took = "" if planned.estimate is None else f" ~{show_duration(planned.estimate)}"
-    notes = "".join(f"; {note}" for note in planned.notes)
-    verb = "run" if planned.due else "-"
-    point = "  <- point of no return" if mark else ""
-    text = f"  {verb:5}  {planned.step.id:{width}}  {planned.reason}{took}: {planned.step.header.name}{notes}{point}"
-    return Line(text, "" if planned.due else "dim")
+def _steps(plan: Plan, shown: Sequence[PlannedStep]) -> dict[str, Entry]:
+    """An entry for each step, all in the same columns: what, why, how long, and what it is about."""
+    times = [
+        f"~{show_duration(planned.estimate)}" if planned.due and planned.estimate is not None else ""
+        for planned in shown
+    ]
+    most = max(map(len, times), default=0)
+    rows = [
+        (
+            planned.step.id,
+            planned.reason.value,
+            *([time.rjust(most)] if most else []),
+            "; ".join([planned.step.header.name, *planned.notes]),
+        )
+        for planned, time in zip(shown, times, strict=True)
+    ]
+    return {
+        planned.step.id: Entry(f"  {entry.head}", entry.text, "" if planned.due else "dim")
+        for planned, entry in zip(shown, in_columns(rows), strict=True)
+    }
 
 
-def _not_due(plan: Plan, width: int, *, everything: bool) -> Iterable[Line]:
-    others = [planned for planned in plan.steps if not planned.due]
-    if not others:
-        return
-    if everything:
-        yield Line("Not due", "bold")
-        for planned in others:
-            yield _step(planned, width)
-    else:
-        yield Line(f"{len(others)} step{'' if len(others) == 1 else 's'} not due", "dim")
-
-
-def _ending(plan: Plan) -> Iterable[Line]:
+def _ending(plan: Plan) -> Iterable[Line | Entry]:
     for note in plan.notes:
-        yield Line(f"Note: {note}")
+        yield Entry("Note: ", note)
     if not plan.due:
         return
-    unknown = f", {plan.seconds_unknown} of the steps unknown" if plan.seconds_unknown else ""
-    downtime = "none" if plan.downtime is None else f"about {show_duration(plan.downtime)}"
-    yield Line(f"Expected time: about {show_duration(plan.seconds)}{unknown}; downtime: {downtime}")
+    downtime = "none" if plan.downtime is None else _expected(plan, plan.downtime)
+    yield Line(f"Expected time: {_expected(plan, plan.seconds)}; downtime: {downtime}")
+    if plan.seconds_unknown:
+        what = f"{plan.seconds_unknown} of {len(plan.due)} steps have"
+        yield Line(
+            f"  ({'no step has' if plan.seconds_unknown == len(plan.due) else what} a known duration yet)"
+        )
     if plan.no_return_passed:
         yield Line("Point of no return: passed; one-shot steps of this run have begun")
     elif plan.no_return:
         yield Line(f"Point of no return: {plan.no_return}; until then the data is as it was")
     for question in plan.questions:
         if not question.routine:
-            yield Line(f"Asks: {question.text} ({how_to_answer(question)})", "bad")
+            yield Entry("Asks: ", f"{question.text} ({how_to_answer(question)})", "bad")
+
+
+def _expected(plan: Plan, seconds: float) -> str:
+    if not plan.seconds_unknown:
+        return f"about {show_duration(seconds)}"
+    return f"at least {show_duration(seconds)}" if seconds else "unknown"

@@ -4,7 +4,6 @@
 import sys
 
 from orchestrator.cli.options import Output
-from orchestrator.cli.terminal import SurvivingStream
 from orchestrator.cli.wording import LineSplitter, after_stop, describe, leftovers
 from orchestrator.upgrade.journal import Event, EventName
 from orchestrator.upgrade.reporter import Progress, Reporter
@@ -16,7 +15,7 @@ class PlainReporter:
     wants_all_output = True
 
     def __init__(self, continue_command: str) -> None:
-        self._out = SurvivingStream(sys.stdout)
+        self._out = sys.stdout
         self._splitter = LineSplitter()
         self._command = continue_command
 
@@ -51,7 +50,7 @@ class JsonReporter:
     wants_all_output = False
 
     def __init__(self) -> None:
-        self._out = SurvivingStream(sys.stdout)
+        self._out = sys.stdout
 
     def event(self, event: Event) -> None:
         self._out.write(event.to_json() + "\n")

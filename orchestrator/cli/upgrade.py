@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`orchestrator upgrade`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +16,7 @@ from orchestrator.cli.options import (
     seconds_of,
 )
 from orchestrator.cli.plan_view import plan_lines
-from orchestrator.cli.terminal import SurvivingStream, ask_yes, can_ask, say
+from orchestrator.cli.terminal import ask_yes, can_ask, say
 from orchestrator.errors import UsageError
 from orchestrator.upgrade.consent import Answers, read_answers
 from orchestrator.upgrade.plan import Plan, Question
@@ -85,7 +84,7 @@ def upgrade(
     def show(plan: Plan) -> None:
         if output is not Output.JSON:
             # That nobody reads it, or that a disk is full, is no reason not to upgrade.
-            say(plan_lines(plan, product, everything=False), SurvivingStream(sys.stdout))
+            say(plan_lines(plan, product, everything=False))
 
     reporter = make_reporter(output, verbose=verbose, continue_command=setting.command("upgrade"))
     result = run_upgrade(

@@ -35,10 +35,9 @@ class LineSplitter:
         self._after_return = False
 
     def feed(self, data: bytes) -> list[str]:
-        if self._after_return:
-            data = data.removeprefix(b"\n")  # the second half of a line end
-        self._after_return = data.endswith(b"\r") or (self._after_return and not data)
-        pieces = (self._rest + data).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        added = data.removeprefix(b"\n") if self._after_return else data  # the second half of a line end
+        self._after_return = data.endswith(b"\r") if data else self._after_return
+        pieces = (self._rest + added).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
         self._rest = pieces.pop()
         if len(self._rest) > LONGEST_LINE:
             pieces.append(self._rest)

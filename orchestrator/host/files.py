@@ -7,7 +7,6 @@ import fcntl
 import json
 import os
 import shutil
-import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -93,7 +92,7 @@ class DurableLog:
     """An append-only file of lines; `append` returns once the line is on the disk.
 
     Room for `reserve` bytes is taken from the file system at opening, where it can do so, so that a
-    disk that fills up later does not cost the record of what happens then.
+    disk that fills up later does not cost the record of what happens then. It is renewed as it is used up.
     """
 
     def __init__(self, path: Path, *, reserve: int = 0, mode: int = 0o644) -> None:
@@ -103,6 +102,7 @@ class DurableLog:
         size = os.fstat(self._descriptor).st_size
         # A crash may have torn the last line: what follows must not be glued to it.
         self._torn = size > 0 and os.pread(self._descriptor, 1, size - 1) != b"\n"
+        self._reserve, self._reserved_to = reserve, size + reserve
         try:
             if reserve:
                 _reserve(self._descriptor, size, reserve)
@@ -127,6 +127,13 @@ class DurableLog:
                 os.ftruncate(self._descriptor, size)
             raise
         self._torn = False
+        self._renew_reserve(size + len(data))
+
+    def _renew_reserve(self, size: int) -> None:
+        if self._reserve and self._reserved_to - size < self._reserve // 2:
+            self._reserved_to = size + self._reserve
+            with contextlib.suppress(OSError):  # then what is left of it has to do
+                _reserve(self._descriptor, size, self._reserve)
 
     @property
     def in_place(self) -> bool:
@@ -236,17 +243,3 @@ def last_lines(path: Path, count: int, most: int = 64 * 1024) -> list[str]:
     except OSError:
         return []
     return data.decode("utf-8", "replace").splitlines()[-count:]
-
-
-def fill_standard_streams() -> None:
-    """A program started with 0, 1 or 2 closed would hand those numbers to its own files: fill them first.
-
-    Python has no stream for what was closed; it gets one that leads nowhere.
-    """
-    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)
-        if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(number, mode, closefd=False))

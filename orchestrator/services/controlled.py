@@ -70,7 +70,8 @@ class ControlledService:
 
     def start(self) -> None:
         """Order the start, having noted where its logs end, unless it runs. Raises ServiceFailed."""
-        if not self.manager.condition().up:
+        watches_logs = any(isinstance(spec, model.LogProbe) for spec in self.spec.ready)
+        if watches_logs and not self.manager.condition().up:
             self._mark_logs()
         self.manager.start()
 
@@ -121,10 +122,9 @@ class ControlledService:
 
     def _mark_logs(self) -> None:
         """For `log` probes, also those of a later process."""
-        if any(isinstance(spec, model.LogProbe) for spec in self.spec.ready):
-            from orchestrator.services.probes.log import mark_logs
+        from orchestrator.services.probes.log import mark_logs
 
-            write_note(self._marks_path, dict(mark_logs(self.spec.ready).positions))
+        write_note(self._marks_path, dict(mark_logs(self.spec.ready).positions))
 
     def _marks(self) -> Marks:
         positions = read_note(self._marks_path)

@@ -56,7 +56,7 @@ def parse_line(line: str) -> Entry | None:
     """The entry in a line; None for an empty one or a comment."""
     if not line.strip() or line.lstrip().startswith("#"):
         return None
-    name, *rest = line.strip().split("\t")
+    name, *rest = line.lstrip().rstrip("\r\n").split("\t")
     words = [*rest, "", ""]
     details = {key: unquote(value) for key, equals, value in (w.partition("=") for w in rest[2:]) if equals}
     status = details.pop("status", Mark.DONE.value)

@@ -6,6 +6,7 @@ nothing else: a killed run loses no more than its last unwritten line. Terminal,
 report read the same events.
 """
 
+import errno
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -115,6 +116,8 @@ class Journal:
         with self._guard:
             event = Event(self._seq + 1, clock.timestamp(), round(clock.monotonic(), 3), name, fields)
             try:
+                if not self._log.in_place:
+                    raise FileNotFoundError(errno.ENOENT, "it is gone")
                 self._log.append(event.to_json())
             except OSError as error:
                 raise StateUnwritable(

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import Busy, NotPermitted
+from orchestrator.errors import Busy, NotPermitted, StateUnwritable
 from orchestrator.host import clock, facts, files
 from orchestrator.host.files import FileLock
 
@@ -16,7 +16,10 @@ _POLL = 0.3
 
 
 def acquire(state_dir: Path, *, purpose: str, wait: float = 0.0) -> FileLock:
-    """The lock on `state_dir`, waiting at most `wait` seconds. Raises Busy naming the holder, or NotPermitted."""
+    """The lock on `state_dir`, waiting at most `wait` seconds.
+
+    Raises Busy naming the holder, NotPermitted, or StateUnwritable.
+    """
     lock = FileLock(state_dir / FILE_NAME)
     until = clock.monotonic() + max(wait, _LOOKS * _BETWEEN_LOOKS)
     try:
@@ -27,8 +30,10 @@ def acquire(state_dir: Path, *, purpose: str, wait: float = 0.0) -> FileLock:
                     hint="wait for it with --wait-lock 10m; see where it is with: orchestrator status",
                 )
             clock.sleep(_POLL if wait else _BETWEEN_LOOKS)
-    except OSError as error:
+    except PermissionError as error:
         raise NotPermitted(f"{lock.path}: {error.strerror}", hint="run it as root") from None
+    except OSError as error:
+        raise StateUnwritable(f"{lock.path}: {error.strerror}", hint="nothing was touched") from None
     lock.describe(
         {"pid": os.getpid(), "since": clock.timestamp(), "user": facts.user_name(), "purpose": purpose}
     )

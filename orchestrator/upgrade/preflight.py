@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Facts of the host that refuse an upgrade before anything is stopped. All of them at once."""
 
+import errno
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.config.model import Config
 from orchestrator.config.quantities import show_size
-from orchestrator.errors import NotPermitted, Problem
+from orchestrator.errors import NotPermitted, Problem, StateUnwritable
 from orchestrator.host import facts, files
 from orchestrator.services.service import Readiness
 from orchestrator.upgrade.history import FILE_NAME
@@ -78,14 +79,18 @@ def unready_externals(services: "Mapping[str, ControlledService]") -> Iterable[P
 
 
 def make_state_directory(config: Config) -> None:
-    """Raises NotPermitted when this user cannot keep state."""
+    """Raises NotPermitted when this user cannot keep state, StateUnwritable when nobody can, Refused for the
+    state of a newer version."""
     try:
         prepare_state_directory(config.state_dir)
         files.make_directory(config.log_dir)
     except OSError as error:
-        raise NotPermitted(
-            f"the state directory cannot be used: {error.filename or config.state_dir}: {error.strerror}",
-            hint="run it as root, or set state_dir and log_dir in the configuration",
-        ) from None
+        message = f"the state directory cannot be used: {error.filename or config.state_dir}: {error.strerror}"
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            hint = "run it as root, or set state_dir and log_dir in the configuration"
+            raise NotPermitted(message, hint=hint) from None
+        raise StateUnwritable(message, hint="nothing was touched") from None
     if not os.access(config.state_dir, os.W_OK):
+        if os.statvfs(config.state_dir).f_flag & os.ST_RDONLY:
+            raise StateUnwritable(f"{config.state_dir}: Read-only file system", hint="nothing was touched")
         raise NotPermitted(f"{config.state_dir} is not writable for this user", hint="run it as root")

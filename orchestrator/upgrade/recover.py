@@ -16,7 +16,7 @@ from orchestrator.upgrade.journal import EventName
 from orchestrator.upgrade.plan import make_plan
 from orchestrator.upgrade.reporter import Reporter
 from orchestrator.upgrade.run import leave_maintenance
-from orchestrator.upgrade.runs import unfinished_run
+from orchestrator.upgrade.runs import check_format, unfinished_run
 from orchestrator.upgrade.runstate import Debt
 from orchestrator.upgrade.setting import Setting
 from orchestrator.upgrade.survey import complete, peek_in_flight, read_situation
@@ -37,6 +37,7 @@ def recover(setting: Setting, reporter: Reporter, *, wait_lock: float = 0.0) -> 
     config = setting.config
     if not config.state_dir.is_dir():
         return Recovery(None)
+    check_format(config.state_dir)
     with (
         run_lock.acquire(config.state_dir, purpose="recover", wait=wait_lock) as lock,
         Interrupts() as interrupts,

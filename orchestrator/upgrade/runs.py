@@ -72,7 +72,8 @@ class RunDirectory:
 
     def saved_plan(self) -> dict[str, Any]:
         """The plan as it was confirmed; empty when the run died before it was written."""
-        return files.read_json(self.plan) or {}
+        content = files.read_json(self.plan)
+        return content if isinstance(content, dict) else {}
 
 
 def list_runs(state_dir: Path) -> list[RunDirectory]:

@@ -131,7 +131,7 @@ def _start(context: RunContext, name: str) -> None:
 
 def release(context: RunContext, name: str) -> None:
     """Let `name` be started again by whoever wants to."""
-    if Debt("held", name).id in context.state.debts:
+    if name in context.services and Debt("held", name).id in context.state.debts:
         context.services[name].manager.release()
         context.write(EventName.DEBT_PAID, kind="held", service=name)
 

@@ -8,7 +8,7 @@ from tests.support.systemd_host import SystemdHost
 
 SHIPPED = share_directory() / "scripts.d"
 
-pytestmark = [pytest.mark.systemd, pytest.mark.xdist_group("shipped_scripts_on_systemd")]
+pytestmark = [pytest.mark.systemd]
 
 
 def test_every_shipped_step_ends_well_on_a_systemd_host(shared_host: SystemdHost) -> None:

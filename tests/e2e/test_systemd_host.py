@@ -13,7 +13,7 @@ from tests.support.requirements import require
 from tests.support.servers import wait_until
 from tests.support.systemd_host import CHECKOUT, SystemdHost, obstacle
 
-pytestmark = [pytest.mark.systemd, pytest.mark.xdist_group("systemd_host")]
+pytestmark = [pytest.mark.systemd]
 
 
 def traces(name: str) -> list[str]:

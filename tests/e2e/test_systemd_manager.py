@@ -9,7 +9,7 @@ from tests.e2e.inside import systemd_manager
 from tests.support.inside import Outcomes, names_of_tests, run_inside
 from tests.support.systemd_host import SystemdHost
 
-pytestmark = [pytest.mark.systemd, pytest.mark.slow, pytest.mark.xdist_group("systemd_manager")]
+pytestmark = [pytest.mark.systemd, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 from tests.support.servers import wait_until
 from tests.support.systemd_host import SystemdHost
 
-pytestmark = [pytest.mark.systemd, pytest.mark.xdist_group("systemd_probe")]
+pytestmark = [pytest.mark.systemd]
 
 PROGRAM = """
 import sys

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.product import ROOT, Product
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("installed")]
+pytestmark = [pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Timing whole commands: wall time, processor time, peak memory, and what else ran on the machine meanwhile.
+
+Peers are measured in turns with ours, so that what happens to the machine happens to both; figures are
+medians. Before each timed run a quiet moment is waited for, as far as the caller's patience goes.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).resolve().parents[1]
+# A checkout measures itself, whether it is installed or not. The other modules import this one first.
+sys.path.insert(0, str(ROOT))
+# The share of all processors that others may take while the machine counts as quiet.
+QUIET = 0.05
+_TICK = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One run of a command. Seconds; `peak` in bytes; `others`: the share of all processors that others took."""
+
+    wall: float
+    processor: float
+    peak: int
+    others: float
+
+
+class Patience:
+    """Waits for quiet moments, all together at most `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        self._left = seconds
+
+    def wait(self) -> None:
+        """Return when nothing else ran for half a second, or when the patience is used up."""
+        while self._left > 0:
+            busy, began = _busy(), time.monotonic()
+            time.sleep(0.5)
+            passed = time.monotonic() - began
+            if (_busy() - busy) / (passed * processors()) <= QUIET:
+                return
+            self._left -= passed
+
+
+def processors() -> int:
+    return os.cpu_count() or 1
+
+
+def _busy() -> float:
+    """Seconds that all processors together have worked since boot."""
+    words = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+    user, nice, system, _idle, _waiting, interrupts, soft, steal = words[:8]
+    return (user + nice + system + interrupts + soft + steal) / _TICK
+
+
+def environment(home: Path, **extra: str) -> dict[str, str]:
+    """What all measured commands get: this checkout and `home` to import from, bytecode kept in `home`.
+
+    Bytecode is kept because every installed package has it.
+    """
+    kept = {name: os.environ[name] for name in ("HOME", "PATH", "TZ") if name in os.environ}
+    return {
+        **kept,
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{home}",
+        "PYTHONPYCACHEPREFIX": str(home / "bytecode"),
+        **extra,
+    }
+
+
+def orchestrator(*words: str) -> list[str]:
+    return [sys.executable, "-m", "orchestrator", *words]
+
+
+def timed(
+    argv: Sequence[str], env: Mapping[str, str], *, status: int = 0, output: int | None = None
+) -> Sample:
+    """Run a command to its end. `output`: a descriptor instead of /dev/null. Raises RuntimeError at another status."""
+    busy, began = _busy(), time.perf_counter()
+    with subprocess.Popen(
+        argv,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL if output is None else output,
+    ) as process:
+        _, code, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(code)
+    if process.returncode != status:
+        raise RuntimeError(f"{' '.join(argv)} ended with {process.returncode}, not {status}")
+    own = usage.ru_utime + usage.ru_stime
+    others = max(0.0, _busy() - busy - own) / (wall * processors())
+    return Sample(wall, own, usage.ru_maxrss * 1024, others)
+
+
+def in_turns(
+    runs: Mapping[str, Callable[[], Sample]], times: int, patience: Patience
+) -> dict[str, list[Sample]]:
+    """Call each of `runs` `times` times, one after the other."""
+    samples: dict[str, list[Sample]] = {name: [] for name in runs}
+    for _ in range(times):
+        for name, run in runs.items():
+            patience.wait()
+            samples[name].append(run())
+    return samples
+
+
+def wall(samples: Sequence[Sample]) -> float:
+    """The median, in seconds."""
+    return median(sample.wall for sample in samples)
+
+
+def ratio(ours: Sequence[Sample], theirs: Sequence[Sample]) -> float:
+    """The median of the ratios of runs that followed each other."""
+    return median(mine.wall / other.wall for mine, other in zip(ours, theirs, strict=True))

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was measured where, as a Markdown table."""
+
+import os
+import platform
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from measuring import processors
+
+from orchestrator import __version__
+
+COLUMNS = ("what", "orchestrator", "peer", "result", "to reach", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table. `reached` is None where there is nothing to reach."""
+
+    what: str
+    ours: str
+    peer: str = ""
+    result: str = ""
+    to_reach: str = ""
+    reached: bool | None = None
+
+    def cells(self) -> tuple[str, ...]:
+        verdict = {True: "reached", False: "missed", None: ""}[self.reached]
+        return (self.what, self.ours, self.peer, self.result, self.to_reach, verdict)
+
+
+def table(rows: Sequence[Row]) -> Iterator[str]:
+    cells = [COLUMNS, *(row.cells() for row in rows)]
+    widths = [max(len(line[index]) for line in cells) for index in range(len(COLUMNS))]
+    for number, line in enumerate(cells):
+        yield "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
+        if number == 0:
+            yield "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+
+
+def facts(directory: Path) -> Iterator[str]:
+    """When, and on what machine."""
+    yield f"orchestrator {__version__}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    yield (
+        f"{processors()} processors ({_model()}), {platform.system()} {platform.release()}, "
+        f"Python {platform.python_version()}, {_file_system(directory)} on {directory}"
+    )
+    yield f"load average {' '.join(f'{load:.2f}' for load in os.getloadavg())}; interpreter {sys.executable}"
+
+
+def _model() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() in ("model name", "Model", "cpu model"):
+            return value.strip()
+    return platform.machine()
+
+
+def _file_system(directory: Path) -> str:
+    """Its type and options, from the mount that holds `directory`."""
+    best = ("", "", "")
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        before, _, after = line.partition(" - ")
+        point, options = before.split()[4:6]
+        holds = directory.is_relative_to(point)
+        if holds and len(point) >= len(best[0]):
+            best = (point, after.split()[0], options)
+    return f"{best[1]} ({best[2]})"

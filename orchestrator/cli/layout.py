@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lines and tables for any width: what does not fit goes on under itself, never at the margin. Pure.
+
+Without a width nothing is folded: a pipe gets one line for each thing.
+"""
+
+import textwrap
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from orchestrator.cli.wording import Line, clean
+
+# Less room than this beside its head, and a text begins on a line of its own.
+_LEAST_ROOM = 24
+_BELOW = "      "
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A head that stays together, and a text that is folded beside it."""
+
+    head: str
+    text: str
+    style: str = ""
+
+
+def fold(item: Line | Entry, width: int | None) -> list[Line]:
+    """The lines of `item`, none wider than `width` cells."""
+    if isinstance(item, Line):
+        text = item.text.lstrip(" ")
+        item = Entry(" " * (len(item.text) - len(text)), text, item.style)
+        below = item.head + "  "
+    else:
+        below = " " * cells(item.head)
+    head, text = clean(item.head), clean(item.text)
+    if width is None or cells(head) + cells(text) <= width:
+        return [Line((head + text).rstrip(), item.style)]
+    if width - len(below) >= _LEAST_ROOM:
+        lines = _wrap(text, width - len(below))
+        folded = [head + lines[0], *(below + line for line in lines[1:])]
+    else:
+        below = _BELOW if width > 2 * len(_BELOW) else ""
+        folded = [*_wrap(head.strip(), width - 2, "  "), *_wrap(text, width - len(below), below)]
+    return [Line(line.rstrip(), item.style) for line in folded]
+
+
+def _wrap(text: str, width: int, indent: str = "") -> list[str]:
+    # Wide characters take two cells: leave room for as many as there are at most in a line.
+    wide = cells(text) > len(text)
+    room = max(1, width // 2 if wide else width)
+    lines = textwrap.wrap(text, room, break_on_hyphens=False) or [""]
+    return [indent + line for line in lines] if text else []
+
+
+def cells(text: str) -> int:
+    """How many columns of a terminal `text` takes."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
+    )
+
+
+def in_columns(rows: Iterable[Sequence[str]], style: str = "") -> list[Entry]:
+    """Rows whose cells stand below each other; the last cell of each is what is folded."""
+    rows = [[clean(" ".join(cell.split())) for cell in row] for row in rows]
+    widths = [max(map(cells, column)) for column in zip(*(row[:-1] for row in rows), strict=True)]
+
+    def head(row: Sequence[str]) -> str:
+        padded = (cell + " " * (width - cells(cell)) for cell, width in zip(row, widths, strict=False))
+        return "".join(f"{cell}  " for cell in padded)
+
+    return [Entry(head(row), row[-1], style) for row in rows]
