@@ -29,13 +29,15 @@ def list_history(config: ConfigOption = None, output: OutputOption = Output.AUTO
     elif not entries:
         typer.echo("The history is empty.")
     else:
-        rows = [(e.name, e.time[:19].replace("T", " "), e.mark.value, _why(dict(e.details))) for e in entries]
+        rows = [(e.name, e.time[:16].replace("T", " "), e.mark.value, _why(dict(e.details))) for e in entries]
         show_table(("step", "time (UTC)", "status", "details"), rows, output)
 
 
 def _why(details: dict[str, str]) -> str:
-    shown = [details[key] for key in ("reason", "run", "version") if details.get(key)]
-    return ", ".join(shown)
+    run = details.get("run", "").partition("-")[0]
+    version = details.get("version", "")
+    shown = [details.get("reason", ""), f"run {run}" if run else "", f"version {version}" if version else ""]
+    return ", ".join(text for text in shown if text)
 
 
 def _told(names: tuple[str, ...], what: str) -> None:

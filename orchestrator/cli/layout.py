@@ -4,6 +4,7 @@
 Without a width nothing is folded: a pipe gets one line for each thing.
 """
 
+import re
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -11,9 +12,12 @@ from dataclasses import dataclass
 
 from orchestrator.cli.wording import Line, clean
 
-# Less room than this beside its head, and a text begins on a line of its own.
+# A text begins on a line of its own where it has less room than this beside its head, ...
 _LEAST_ROOM = 24
+# ... and where it would be a narrow pillar of many lines.
+_MOST_LINES, _ENOUGH_ROOM = 2, 40
 _BELOW = "      "
+_GAP = re.compile(r" {2,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +30,10 @@ class Entry:
 
 
 def fold(item: Line | Entry, width: int | None) -> list[Line]:
-    """The lines of `item`, none wider than `width` cells."""
+    """The lines of `item`, none wider than `width` cells; commands stay whole, to be copied."""
     if isinstance(item, Line):
+        if item.style == "command":
+            return [Line(clean(item.text), item.style)]
         text = item.text.lstrip(" ")
         item = Entry(" " * (len(item.text) - len(text)), text, item.style)
         below = item.head + "  "
@@ -36,12 +42,15 @@ def fold(item: Line | Entry, width: int | None) -> list[Line]:
     head, text = clean(item.head), clean(item.text)
     if width is None or cells(head) + cells(text) <= width:
         return [Line((head + text).rstrip(), item.style)]
-    if width - len(below) >= _LEAST_ROOM:
-        lines = _wrap(text, width - len(below))
+    room = width - len(below)
+    lines = _wrap(text, room) if room >= _LEAST_ROOM else []
+    if lines and (len(lines) <= _MOST_LINES or room >= _ENOUGH_ROOM):
         folded = [head + lines[0], *(below + line for line in lines[1:])]
     else:
         below = _BELOW if width > 2 * len(_BELOW) else ""
-        folded = [*_wrap(head.strip(), width - 2, "  "), *_wrap(text, width - len(below), below)]
+        if cells(head.rstrip()) > width:
+            head = "\n".join(_wrap("  ".join(_GAP.split(head.strip())), width - 2, "  "))
+        folded = [*head.splitlines(), *_wrap(text, width - len(below), below)]
     return [Line(line.rstrip(), item.style) for line in folded]
 
 
@@ -60,6 +69,15 @@ def cells(text: str) -> int:
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
     )
+
+
+def crop(text: str, width: int) -> str:
+    """`text`, cut to `width` cells; a cut is shown."""
+    if cells(text) <= width:
+        return text
+    while text and cells(text) > width - 1:
+        text = text[: max(0, width - 1)] if text.isascii() else text[:-1]
+    return f"{text}\N{HORIZONTAL ELLIPSIS}" if width > 0 else ""
 
 
 def in_columns(rows: Iterable[Sequence[str]], style: str = "") -> list[Entry]:

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`orchestrator pending`: is there something to do? For package hooks and ExecCondition=, so it must start fast."""
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.cli.options import ConfigOption, Output, OutputOption, read_setting
+
+if TYPE_CHECKING:
+    from orchestrator.cli.wording import Line
+    from orchestrator.upgrade.plan import Plan
 
 app = typer.Typer(add_completion=False)
 
@@ -19,22 +24,31 @@ def pending(
     output: OutputOption = Output.AUTO,
 ) -> None:
     """Exit 1 when one-shot or changed steps are due or a run is unfinished, 0 when not."""
-    from orchestrator.upgrade.due import Reason
     from orchestrator.upgrade.plan import make_plan
     from orchestrator.upgrade.survey import read_situation
 
     setting = read_setting(config, with_steps=True)
     plan = make_plan(read_situation(setting.config, setting.registry))
-    waiting = [planned for planned in plan.due if planned.reason is not Reason.ALWAYS]
     if output is Output.JSON and not quiet:
         from orchestrator.cli.terminal import show_json
 
-        steps = [{"id": planned.step.id, "reason": planned.reason.value} for planned in waiting]
+        steps = [{"id": planned.step.id, "reason": planned.reason.value} for planned in plan.waiting]
         show_json({"pending": plan.pending, "unfinished_run": plan.resumed, "steps": steps})
     elif not quiet:
-        for planned in waiting:
-            typer.echo(f"{planned.step.id}  {planned.reason}")
-        if plan.resumed:
-            typer.echo(f"run {plan.resumed} is unfinished")
-        typer.echo(f"continue with: {setting.command('upgrade')}" if plan.pending else "Nothing is pending.")
+        from orchestrator.cli.terminal import say
+
+        say(_lines(plan, setting.command("upgrade")))
     raise typer.Exit(1 if plan.pending else 0)
+
+
+def _lines(plan: "Plan", command: str) -> Iterable["Line"]:
+    from orchestrator.cli.wording import Line
+
+    if not plan.pending:
+        yield Line("Nothing is pending.")
+        return
+    for planned in plan.waiting:
+        yield Line(f"{planned.step.id}  {planned.reason}")
+    if plan.resumed:
+        yield Line(f"run {plan.resumed} is unfinished")
+    yield Line(f"{'continue with' if plan.resumed else 'run'}: {command}", "command")

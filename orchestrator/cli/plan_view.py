@@ -18,7 +18,7 @@ def plan_lines(
 ) -> list[Line | Entry]:
     """The plan; with `everything` also the steps that are not due, with the reason why not."""
     shown = [planned for planned in plan.steps if everything or planned.due]
-    steps = _steps(plan, shown)
+    steps = _steps(shown)
     lines: list[Line | Entry] = [Line(_title(plan, product), "bold"), *_checks(plan)]
     moves = {move.phase: move for move in plan.transitions}
     for phase in plan.entered:
@@ -58,7 +58,8 @@ def _title(plan: Plan, product: str) -> str:
 def _checks(plan: Plan) -> Iterable[Line | Entry]:
     if plan.checks and plan.due:
         yield Line("Before anything is stopped", "bold")
-        yield from in_columns([(f"  {step.id}", step.header.name) for step in plan.checks])
+        for entry in in_columns([(step.id, step.header.name) for step in plan.checks]):
+            yield Entry(f"  {entry.head}", entry.text)
 
 
 def _transition(move: Transition) -> Iterable[Entry]:
@@ -68,7 +69,7 @@ def _transition(move: Transition) -> Iterable[Entry]:
         yield Entry("  start  ", ", ".join(move.start))
 
 
-def _steps(plan: Plan, shown: Sequence[PlannedStep]) -> dict[str, Entry]:
+def _steps(shown: Sequence[PlannedStep]) -> dict[str, Entry]:
     """An entry for each step, all in the same columns: what, why, how long, and what it is about."""
     times = [
         f"~{show_duration(planned.estimate)}" if planned.due and planned.estimate is not None else ""
@@ -96,12 +97,9 @@ def _ending(plan: Plan) -> Iterable[Line | Entry]:
     if not plan.due:
         return
     downtime = "none" if plan.downtime is None else _expected(plan, plan.downtime)
-    yield Line(f"Expected time: {_expected(plan, plan.seconds)}; downtime: {downtime}")
-    if plan.seconds_unknown:
-        what = f"{plan.seconds_unknown} of {len(plan.due)} steps have"
-        yield Line(
-            f"  ({'no step has' if plan.seconds_unknown == len(plan.due) else what} a known duration yet)"
-        )
+    unknown = f"; no duration is known for {plan.seconds_unknown} of {len(plan.due)} steps"
+    times = f"Expected time: {_expected(plan, plan.seconds)}; downtime: {downtime}"
+    yield Line(times + (unknown if plan.seconds_unknown else ""))
     if plan.no_return_passed:
         yield Line("Point of no return: passed; one-shot steps of this run have begun")
     elif plan.no_return:

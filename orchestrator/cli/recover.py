@@ -20,15 +20,22 @@ def recover(
     config: ConfigOption = None, wait_lock: WaitLockOption = "", output: OutputOption = Output.AUTO
 ) -> None:
     """After a crash: start what an unfinished run stopped, release what it masked, leave maintenance mode."""
-    from orchestrator.cli.reporters import make_reporter
+    from orchestrator.cli.reporters import watching
+    from orchestrator.cli.terminal import say
+    from orchestrator.cli.wording import Line
     from orchestrator.upgrade.recover import recover as pay_debts
 
     setting = read_setting(config)
-    reporter = make_reporter(output, verbose=False, continue_command=setting.command("upgrade"))
-    recovery = pay_debts(setting, reporter, wait_lock=seconds_of(wait_lock))
+    with watching(output, verbose=False, continue_command=setting.command("upgrade")) as view:
+        recovery = pay_debts(setting, view, wait_lock=seconds_of(wait_lock))
     if output is Output.JSON:
         return
     if recovery.run is None:
         typer.echo("Nothing to recover: no unfinished run owes anything.")
     else:
-        typer.echo(f"Run {recovery.run} is still unfinished; continue it with: {setting.command('upgrade')}")
+        say(
+            [
+                Line(f"Run {recovery.run} is still unfinished; continue it with:"),
+                Line(f"  {setting.command('upgrade')}", "command"),
+            ]
+        )

@@ -1,12 +1,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Who watches a run: plain lines (no terminal), and JSON lines. The live view has a file of its own."""
 
+import contextlib
 import sys
+from collections.abc import Iterator
+from typing import Protocol
 
 from orchestrator.cli.options import Output
+from orchestrator.cli.terminal import is_rich
 from orchestrator.cli.wording import LineSplitter, after_stop, describe, leftovers
 from orchestrator.upgrade.journal import Event, EventName
+from orchestrator.upgrade.plan import Plan
 from orchestrator.upgrade.reporter import Progress, Reporter
+
+
+class View(Reporter, Protocol):
+    """A reporter for people, or for their programs."""
+
+    def expect(self, plan: Plan) -> None:
+        """The plan of the run that is about to begin."""
+
+    def close(self) -> None:
+        """Leave the terminal as it was found."""
 
 
 class PlainReporter:
@@ -43,6 +58,12 @@ class PlainReporter:
     def progress(self, progress: Progress) -> None:
         pass
 
+    def expect(self, plan: Plan) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
 
 class JsonReporter:
     """The journal's own lines."""
@@ -62,11 +83,27 @@ class JsonReporter:
     def progress(self, progress: Progress) -> None:
         pass
 
+    def expect(self, plan: Plan) -> None:
+        pass
 
-def make_reporter(output: Output, *, verbose: bool, continue_command: str) -> Reporter:
+    def close(self) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def watching(output: Output, *, verbose: bool, continue_command: str) -> Iterator[View]:
+    """The view that fits `output`, closed at the end whatever happens."""
+    view = _make(output, verbose=verbose, continue_command=continue_command)
+    try:
+        yield view
+    finally:
+        view.close()
+
+
+def _make(output: Output, *, verbose: bool, continue_command: str) -> View:
     if output is Output.JSON:
         return JsonReporter()
-    if output is Output.RICH or (output is Output.AUTO and sys.stdout.isatty()):
+    if is_rich(output):
         from orchestrator.cli.live import LiveReporter
 
         return LiveReporter(continue_command, verbose=verbose)

@@ -127,6 +127,8 @@ def log(
     config: ConfigOption = None,
 ) -> None:
     """Show a run's events with their times, or the output of one of its steps."""
+    from orchestrator.cli.layout import Entry
+    from orchestrator.cli.terminal import say
     from orchestrator.upgrade.journal import read_journal
     from orchestrator.upgrade.runs import find_run
 
@@ -134,10 +136,12 @@ def log(
     if step:
         _show_step_log(directory, step, attempt)
         return
-    for event in read_journal(directory.journal):
-        for line in (describe(event), leftovers(event), stopped(event)):
-            if line:
-                typer.echo(f"{event.time[11:23]}  {line.text}")
+    say(
+        Entry(f"{event.time[11:23]}  ", line.text, line.style)
+        for event in read_journal(directory.journal)
+        for line in (describe(event), leftovers(event), stopped(event))
+        if line
+    )
 
 
 def _show_step_log(directory: "RunDirectory", wanted: str, attempt: int) -> None:

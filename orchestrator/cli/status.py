@@ -34,14 +34,14 @@ class Status:
 @app.command()
 def status(config: ConfigOption = None, output: OutputOption = Output.AUTO) -> None:
     """Tell what runs now, what is unfinished, and which command goes on."""
-    from orchestrator.cli.terminal import show_json
+    from orchestrator.cli.terminal import say, show_json
+    from orchestrator.cli.wording import Line
 
     found = read(read_setting(config))
     if output is Output.JSON:
         show_json(asdict(found))
     else:
-        for line in lines(found):
-            typer.echo(line)
+        say([Line(text, "command" if found.next and found.next in text else "") for text in lines(found)])
 
 
 def read(setting: Setting) -> Status:

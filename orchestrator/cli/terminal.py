@@ -2,7 +2,6 @@
 """Where output goes: a console, lines, tables, questions."""
 
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from orchestrator.cli.wording import Line
 if TYPE_CHECKING:
     from rich.console import Console
 
-STYLES = {"good": "green", "bad": "bold red", "dim": "dim", "bold": "bold", "": ""}
+STYLES = {"good": "green", "bad": "bold red", "dim": "dim", "bold": "bold", "command": "bold", "": ""}
 
 
 def is_rich(output: Output) -> bool:
@@ -27,12 +26,22 @@ def make_console() -> "Console":
     """A console for `is_rich` output."""
     from rich.console import Console
 
-    return Console(highlight=False, force_terminal=True)
+    # The terminal knows its size; a COLUMNS of the environment is that of some other moment.
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    return Console(highlight=False, force_terminal=True, _environ=environment)
+
+
+def _columns() -> int | None:
+    """How wide stdout is; None where it is no terminal."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except (OSError, ValueError):
+        return None
 
 
 def say(items: Iterable[Line | Entry], output: Output = Output.AUTO) -> None:
     """Lines to stdout; folded and styled on a terminal."""
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    width = _columns()
     lines = [line for item in items for line in fold(item, width)]
     if not is_rich(output):
         sys.stdout.write("".join(f"{line.text}\n" for line in lines))

@@ -62,7 +62,7 @@ def upgrade(
     output: OutputOption = Output.AUTO,
 ) -> None:
     """Run what is due, in the service state each phase promises; continue a run that did not end."""
-    from orchestrator.cli.reporters import make_reporter
+    from orchestrator.cli.reporters import watching
     from orchestrator.upgrade.begin import Dialogue, UpgradeOptions
     from orchestrator.upgrade.begin import upgrade as run_upgrade
 
@@ -81,15 +81,16 @@ def upgrade(
         return
     product = setting.config.product.name
 
-    def show(plan: Plan) -> None:
-        if output is not Output.JSON:
-            # That nobody reads it, or that a disk is full, is no reason not to upgrade.
-            say(plan_lines(plan, product, everything=False))
+    ask = _ask if can_ask() and output is not Output.JSON else None
 
-    reporter = make_reporter(output, verbose=verbose, continue_command=setting.command("upgrade"))
-    result = run_upgrade(
-        setting, options, reporter, Dialogue(show, _ask if can_ask() and output is not Output.JSON else None)
-    )
+    with watching(output, verbose=verbose, continue_command=setting.command("upgrade")) as view:
+
+        def show(plan: Plan) -> None:
+            view.expect(plan)
+            if output is not Output.JSON:
+                say(plan_lines(plan, product, everything=False), output)
+
+        result = run_upgrade(setting, options, view, Dialogue(show, ask))
     if result is None:
         if output is not Output.JSON:
             typer.echo("Nothing to do.")

@@ -16,7 +16,7 @@ LONGEST_LINE = 4096
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`style` is good, bad, dim, bold or empty."""
+    """`style` is good, bad, dim, bold, command (which is never folded) or empty."""
 
     text: str
     style: str = ""
@@ -192,8 +192,8 @@ def after_stop(event: Event, command: str) -> list[Line]:
     lines = [Line(f"The run stopped{where}; it is not finished.", "bad")]
     if services:
         lines.append(Line(f"  services down:   {', '.join(down) or 'none'}; up: {', '.join(up) or 'none'}"))
-    lines.append(Line(f"  continue with:   {command}", "bold"))
+    lines.append(Line(f"  continue with:   {command}", "command"))
     if event.get("debts"):
         recover = command.replace("orchestrator upgrade", "orchestrator recover", 1)
-        lines.append(Line(f"  or only start what is down:   {recover}"))
+        lines.append(Line(f"  or only start what is down:   {recover}", "command"))
     return lines

@@ -32,7 +32,7 @@ def make_directory(path: Path, mode: int = 0o755) -> None:
         path.mkdir(mode)
     except FileExistsError:
         if not path.is_dir():
-            raise
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from None
         return
     fsync_directory(path.parent)
 

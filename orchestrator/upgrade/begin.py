@@ -248,6 +248,4 @@ def plan_to_json(plan: Plan, selection: Selection) -> dict[str, Any]:
 
 
 def save_plan(directory: RunDirectory, plan: Plan, selection: Selection) -> None:
-    files.replace_file(
-        directory.plan, json.dumps(plan_to_json(plan, selection), indent=1).encode(), mode=0o640
-    )
+    files.replace_file(directory.plan, json.dumps(plan_to_json(plan, selection)).encode(), mode=0o640)

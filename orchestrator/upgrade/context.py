@@ -48,8 +48,11 @@ class RunContext:
     done_steps: int = 0
     # Steps that this process has begun, whatever became of them.
     attempted: set[str] = field(default_factory=set)
+    # Where this process has made room for the logs of steps.
+    log_directories: set[Path] = field(default_factory=set)
     # Processes seen of a service before its stop: none of them may live while it must be down.
     seen: "dict[str, set[ProcessId]]" = field(default_factory=dict)
+    _environment: dict[str, str] = field(init=False)
     _progress_guard: threading.Lock = field(default_factory=threading.Lock)
     _shim: Shim | None = None
     _status_written: float = 0.0
@@ -58,6 +61,12 @@ class RunContext:
     def __post_init__(self) -> None:
         self.journal = Journal(self.directory.journal, listener=self._take)
         self.due_steps = len(self.plan.due)
+        own = {
+            "RUN_ID": self.directory.id,
+            "ASSUMEYES": "1" if self.assume_yes else "0",
+            "CONFIG": str(self.config_path),
+        }
+        self._environment = step_environment(self.config, self.plan, own)
 
     def _take(self, event: Event) -> None:
         apply(self.state, event)
@@ -83,17 +92,15 @@ class RunContext:
             self._shim = None
 
     def environment(self, step: str, kind: str, phase: str, attempt: int) -> dict[str, str]:
-        own = {
-            "RUN_ID": self.directory.id,
-            "PHASE": phase,
-            "STEP": step,
-            "KIND": kind,
-            "ATTEMPT": str(attempt),
-            "ASSUMEYES": "1" if self.assume_yes else "0",
-            "SCRATCH_DIR": str(self.scratch(step)),
-            "CONFIG": str(self.config_path),
+        """What is the same for all steps of the run, and what is this one's."""
+        return {
+            **self._environment,
+            "ORCHESTRATOR_PHASE": phase,
+            "ORCHESTRATOR_STEP": step,
+            "ORCHESTRATOR_KIND": kind,
+            "ORCHESTRATOR_ATTEMPT": str(attempt),
+            "ORCHESTRATOR_SCRATCH_DIR": str(self.scratch(step)),
         }
-        return step_environment(self.config, self.plan, own)
 
     def scratch(self, step: str) -> Path:
         """A step's own directory; it stays until the step succeeds, also from run to run."""

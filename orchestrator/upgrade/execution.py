@@ -207,9 +207,10 @@ def _run_once(context: RunContext, task: Task) -> Attempt:
     number = last.number + 1 if last else 1
     log = context.directory.step_file(task.id, number, "log")
     record = context.directory.step_file(task.id, number, "status")
-    scratch = context.scratch(task.id)
-    for directory in (log.parent, scratch):
-        directory.mkdir(parents=True, exist_ok=True)
+    if log.parent not in context.log_directories:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        context.log_directories.add(log.parent)
+    context.scratch(task.id).mkdir(parents=True, exist_ok=True)
     context.write(
         EventName.STEP_STARTED,
         step=task.id,
@@ -224,12 +225,12 @@ def _run_once(context: RunContext, task: Task) -> Attempt:
     began = clock.monotonic()
     started = _start(context, task, number, log, record)
     if isinstance(started, Ending):
-        return _end(context, task, number, started, None)
+        return _end(context, task, number, log, started)
     watch = _Watch(context, task, OwnExecution(context.shim, started), log, began)
     ending = watch.to_end()
     if not ending.known:
         context.renew_shim()
-    return _end(context, task, number, ending, watch)
+    return _end(context, task, number, log, ending, watch)
 
 
 def _start(context: RunContext, task: Task, number: int, log: Path, record: Path) -> ProcessId | Ending:
@@ -299,10 +300,12 @@ def adopt(context: RunContext, task: Task, attempt: Attempt) -> tuple[Attempt, b
     log = context.directory.step_file(task.id, attempt.number, "log")
     execution = AdoptedExecution(record, context.directory.shim_lock, left.process)
     watch = _Watch(context, task, execution, log, clock.monotonic())
-    return _end(context, task, attempt.number, watch.to_end(), watch), running
+    return _end(context, task, attempt.number, log, watch.to_end(), watch), running
 
 
-def _end(context: RunContext, task: Task, number: int, ending: Ending, watch: _Watch | None) -> Attempt:
+def _end(
+    context: RunContext, task: Task, number: int, log: Path, ending: Ending, watch: _Watch | None = None
+) -> Attempt:
     """Journal how an attempt ended."""
     status, message = judge(
         ending, timed_out=bool(watch and watch.timed_out), stopped=bool(watch and watch.stopped)
@@ -317,7 +320,7 @@ def _end(context: RunContext, task: Task, number: int, ending: Ending, watch: _W
         message=message,
         seconds=round(ending.seconds, 3),
         left=left,
-        log=str(context.directory.step_file(task.id, number, "log")),
+        log=str(log),
         **({"exit": ending.exit} if ending.exit is not None else {}),
         **({"signal": ending.signal} if ending.signal is not None else {}),
     )

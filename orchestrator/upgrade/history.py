@@ -105,7 +105,7 @@ class HistoryFile:
     def __init__(self, state_dir: Path, *, reserve: int = 0) -> None:
         self._path = state_dir / FILE_NAME
         self._reserve = reserve
-        self.history = read_history(state_dir)
+        self._entries = dict(read_history(state_dir).entries)
         try:
             self._log = files.DurableLog(self._path, reserve=reserve)
         except OSError as error:
@@ -114,12 +114,15 @@ class HistoryFile:
                 hint="make it writable, then run the same command again; nothing was started",
             ) from None
 
+    @property
+    def history(self) -> History:
+        """What it holds now."""
+        return History(self._entries)
+
     def record(self, entry: Entry) -> None:
         """Add `entry`, or put it in the place of the line with its name."""
-        known = entry.name in self.history.entries
-        entries = {**self.history.entries, entry.name: entry}
         try:
-            if known:
+            if entry.name in self._entries:
                 self._rewrite({entry.name: entry.to_line()})
             else:
                 if not self._log.in_place:
@@ -130,7 +133,7 @@ class HistoryFile:
                 f"{entry.name} is done but cannot be recorded in {self._path}: {error.strerror}",
                 hint="it stays on record in the journal; make room or the file writable, then run: orchestrator upgrade",
             ) from None
-        self.history = History(entries)
+        self._entries[entry.name] = entry
 
     def remove(self, names: Iterable[str]) -> None:
         """Take the lines of `names` out: the steps are due again."""
@@ -139,7 +142,7 @@ class HistoryFile:
             self._rewrite(dict.fromkeys(gone))
         except OSError as error:
             raise StateUnwritable(f"{self._path} cannot be rewritten: {error.strerror}") from None
-        self.history = History({k: v for k, v in self.history.entries.items() if k not in gone})
+        self._entries = {name: entry for name, entry in self._entries.items() if name not in gone}
 
     def _rewrite(self, changes: Mapping[str, str | None]) -> None:
         """Replace the lines of the named steps (None: drop them); comments and order stay."""

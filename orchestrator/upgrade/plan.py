@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.upgrade.due import PlannedStep, Reason, applies, decide
+from orchestrator.upgrade.history import Mark
 from orchestrator.upgrade.phases import Phase
 from orchestrator.upgrade.scripts import Kind, Step
 from orchestrator.upgrade.situation import EVERYTHING, Durations, Selection, Situation
@@ -53,14 +54,19 @@ class Plan:
         return any(transition.stop for transition in self.transitions)
 
     @property
+    def waiting(self) -> tuple[PlannedStep, ...]:
+        """What is due beyond the steps that run at every upgrade."""
+        return tuple(planned for planned in self.due if planned.reason is not Reason.ALWAYS)
+
+    @property
     def pending(self) -> bool:
         """Whether there is work beyond the steps that run at every upgrade."""
-        return self.resumed is not None or any(p.reason is not Reason.ALWAYS for p in self.due)
+        return self.resumed is not None or bool(self.waiting)
 
 
 def make_plan(situation: Situation, selection: Selection = EVERYTHING) -> Plan:
     one_shots = [step for step in situation.steps if step.kind is Kind.UPGRADE]
-    newest_done = next((step for step in reversed(one_shots) if situation.history.get(step.name)), None)
+    newest_done = next((step for step in reversed(one_shots) if _has_run(step, situation)), None)
     migrations = [step for step in situation.steps if step.kind is not Kind.CHECK]
     steps = [decide(step, situation, selection, newest_done) for step in migrations]
     due = [planned for planned in steps if planned.due]
@@ -86,6 +92,11 @@ def make_plan(situation: Situation, selection: Selection = EVERYTHING) -> Plan:
         no_return_passed=_no_return_passed(situation),
         resumed=situation.resumed.run if situation.resumed else None,
     )
+
+
+def _has_run(step: Step, situation: Situation) -> bool:
+    entry = situation.history.get(step.name)
+    return entry is not None and entry.mark in (Mark.DONE, Mark.IMPORTED)
 
 
 def _no_return_passed(situation: Situation) -> bool:

@@ -43,12 +43,13 @@ def newer_data(plan: Plan) -> Iterable[Problem]:
 
 
 def disk_needs(plan: Plan) -> Iterable[Problem]:
-    for planned in plan.due:
-        for need in planned.step.header.min_disk:
+    checks = plan.checks if plan.due else ()
+    for step in (*checks, *(planned.step for planned in plan.due)):
+        for need in step.header.min_disk:
             free = facts.free_bytes(Path(need.path))
             if free < need.size:
                 yield Problem(
-                    planned.step.id,
+                    step.id,
                     f"needs {show_size(need.size)} free at {need.path}, there are {show_size(free)}",
                 )
 
@@ -85,7 +86,9 @@ def make_state_directory(config: Config) -> None:
         prepare_state_directory(config.state_dir)
         files.make_directory(config.log_dir)
     except OSError as error:
-        message = f"the state directory cannot be used: {error.filename or config.state_dir}: {error.strerror}"
+        message = (
+            f"the state directory cannot be used: {error.filename or config.state_dir}: {error.strerror}"
+        )
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             hint = "run it as root, or set state_dir and log_dir in the configuration"
             raise NotPermitted(message, hint=hint) from None

@@ -9,7 +9,10 @@ from orchestrator.upgrade.journal import Event
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where the run is now. Seconds from the monotonic clock; `expected` is None when unknown."""
+    """Where the run is now. Seconds from the monotonic clock; `expected` is None when unknown.
+
+    `service`: it is stopped or started, `step` says so in words, and `reason` is what is heard of it.
+    """
 
     run: str
     phase: str
@@ -19,6 +22,8 @@ class Progress:
     elapsed: float
     expected: float | None
     quiet: float
+    service: str = ""
+    reason: str = ""
 
 
 class Reporter(Protocol):

@@ -348,7 +348,9 @@ def _pay_what_needs_nothing(context: RunContext) -> None:
     for debt in list(context.state.debts.values()):
         if debt.kind in ("stopped", "held"):
             if debt.service not in context.services:
-                context.note(f"this run left {debt.service} {debt.kind}, and the configuration knows it no more")
+                context.note(
+                    f"this run left {debt.service} {debt.kind}, and the configuration knows it no more"
+                )
             context.write(EventName.DEBT_PAID, kind=debt.kind, service=debt.service)
 
 

@@ -62,7 +62,7 @@ class RunDirectory:
 
     def step_file(self, step: str, attempt: int, suffix: str) -> Path:
         """`steps/upgrade/0120_x.sh.attempt-1.log` or `.status`."""
-        return self.path / "steps" / f"{step}.attempt-{attempt}.{suffix}"
+        return self.path.joinpath("steps", f"{step}.attempt-{attempt}.{suffix}")
 
     def scratch(self, step: str) -> Path:
         return self.path / "scratch" / step
@@ -126,7 +126,7 @@ def create_run(state_dir: Path, plan: dict[str, Any]) -> RunDirectory:
     try:
         files.make_directory(run.path.parent)
         files.make_directory(run.path, 0o750)
-        files.replace_file(run.plan, json.dumps(plan, indent=1).encode(), mode=0o640)
+        files.replace_file(run.plan, json.dumps(plan).encode(), mode=0o640)
     except OSError as error:
         raise StateUnwritable(
             f"the run cannot be recorded in {run.path}: {error.strerror}",

@@ -11,6 +11,7 @@ import glob
 import hashlib
 import os
 import re
+import shlex
 import stat
 import sys
 from collections.abc import Iterable, Sequence
@@ -214,7 +215,7 @@ def _read_script(path: Path, data: bytes, mode: int, scan: _Scan) -> Header | No
         scan.problem(path, "does not begin with #!", "name its interpreter in the first line, like #!/bin/sh")
         return None
     if not mode & stat.S_IXUSR:
-        scan.problem(path, "is not executable", f"chmod +x {path}")
+        scan.problem(path, "is not executable", f"chmod +x {shlex.quote(str(path))}")
     first, _, _ = data.partition(b"\n")
     if reason := _interpreter_problem(first.decode("utf-8", "replace")):
         scan.problem(path, reason)
@@ -279,6 +280,14 @@ def _check_run_rule(kind: Kind, path: Path, header: Header, scan: _Scan) -> None
         )
     elif kind is Kind.CHECK and rule not in (None, RunRule.ALWAYS):
         scan.problem(path, f"run {rule} contradicts check/, whose steps run always")
+    if kind is Kind.CHECK:
+        for key, said in (
+            ("risk", header.risk),
+            ("rerun", header.rerun_ask),
+            ("on-failure", header.continue_on_failure),
+        ):
+            if said:
+                scan.problem(path, f"{key} means nothing in check/, whose steps only read")
     if header.inputs and rule is not RunRule.ON_CHANGE:
         scan.problem(path, "inputs mean something only with run: on-change")
 

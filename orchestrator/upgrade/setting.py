@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What every command of the runner works with: the configuration, where it lies, the known actions."""
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,5 +30,5 @@ class Setting:
 
     def command(self, words: str) -> str:
         """A command line that works with this configuration, for messages: `orchestrator upgrade`."""
-        option = "" if self.path == CONFIG_FILE else f" --config {self.path}"
+        option = "" if self.path == CONFIG_FILE else f" --config {shlex.quote(str(self.path))}"
         return f"orchestrator {words}{option}"

@@ -80,7 +80,7 @@ def _stop(context: RunContext, name: str) -> None:
     context.write(EventName.DEBT, kind="stopped", service=name)
     context.write(EventName.SERVICE_STOPPING, service=name)
     began = clock.monotonic()
-    _tell(context, f"stopping {name}", began)
+    _tell(context, name, "stopping", began)
     try:
         context.seen[name] = service.stop()
         _hold(context, name)
@@ -108,11 +108,7 @@ def _start(context: RunContext, name: str) -> None:
     began = clock.monotonic()
 
     def observe(verdict: Verdict) -> None:
-        _tell(
-            context,
-            f"waiting for {name}: {verdict.reason}" if verdict.reason else f"waiting for {name}",
-            began,
-        )
+        _tell(context, name, "waiting for", began, verdict.reason)
 
     try:
         release(context, name)
@@ -146,16 +142,18 @@ def _leave_when_asked(context: RunContext) -> None:
         raise Interrupted("stopped on request")
 
 
-def _tell(context: RunContext, text: str, began: float) -> None:
+def _tell(context: RunContext, name: str, verb: str, began: float, reason: str = "") -> None:
     context.progress(
         Progress(
             run=context.directory.id,
             phase=context.state.phase or "",
-            step=text,
+            step=f"{verb} {name}: {reason}" if reason else f"{verb} {name}",
             number=context.done_steps,
             total=context.due_steps,
             elapsed=clock.monotonic() - began,
             expected=None,
             quiet=0.0,
+            service=name,
+            reason=reason,
         )
     )

@@ -184,7 +184,8 @@ def test_recover_starts_what_was_stopped_and_leaves_the_run_to_be_continued(tmp_
         outcome = stack.run("recover").expect(0)
         assert stack.up() == UP
         assert "stopped:web" in outcome.out
-        assert "continue it with: orchestrator upgrade" in outcome.out
+        assert "is still unfinished" in outcome.out
+        assert f"orchestrator upgrade --config {stack.file}" in outcome.out
         assert note.read_text().split() == ["enter", "leave"]
         assert stack.run("recover").expect(0).out.startswith("Nothing to recover")
         stack.watching_step("upgrade/0020_b.sh")

@@ -9,8 +9,8 @@ import pytest
 from orchestrator.host.processes import COMMAND_NOT_FOUND, TIMED_OUT, run
 
 
-def shell(script: str, **how: float) -> tuple[int, str, str]:
-    done = run(["/bin/sh", "-c", script], **how)
+def shell(script: str, timeout: float = 30.0) -> tuple[int, str, str]:
+    done = run(["/bin/sh", "-c", script], timeout=timeout)
     return done.exit_code, done.stdout, done.stderr
 
 
@@ -55,3 +55,9 @@ def test_with_a_log_its_output_is_appended_there(tmp_path: Path) -> None:
     assert log.read_text() == "first\nout\nerr\n"
     time.sleep(0.4)
     assert log.read_text().endswith("later\n"), "what it left behind can still write"
+
+
+def test_signals_have_their_usual_meaning_so_that_a_daemon_it_starts_can_trap_them() -> None:
+    _, out, _ = shell("grep -E 'SigIgn|SigBlk' /proc/self/status")
+    assert [int(line.split()[1], 16) for line in out.splitlines()] == [0, 0]
+    assert shell("trap 'echo heard' HUP; kill -HUP $$; echo on")[1] == "heard\non\n"
