@@ -90,8 +90,12 @@ def _wait(shim: Shim, process: ProcessId, limit: float | None) -> tuple[Ending, 
     """The ending, and whether the time limit made it: a check is read-only, so it is killed at once."""
     began = clock.monotonic()
     timed_out = False
-    while (ending := shim.poll(0.2)) is None:
-        if limit is not None and not timed_out and clock.monotonic() - began > limit:
-            timed_out = True
-            signal_group(process, signal.SIGKILL)
+    try:
+        while (ending := shim.poll(0.2)) is None:
+            if limit is not None and not timed_out and clock.monotonic() - began > limit:
+                timed_out = True
+                signal_group(process, signal.SIGKILL)
+    except KeyboardInterrupt:
+        signal_group(process, signal.SIGKILL)
+        raise
     return ending, timed_out

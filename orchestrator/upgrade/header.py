@@ -156,13 +156,22 @@ REPEATABLE = ("min-disk", "inputs")
 def parse_header(text: str, where: str) -> tuple[Header, list[Problem]]:
     """The header in a script's `text`; `where` (the file) begins each problem's place."""
     pairs: list[tuple[str, str, str]] = []
-    spaced = ""
+    late: list[Problem] = []
+    spaced, ended = "", False
     for number, line in enumerate(text.split("\n"), 1):
         if number == 1 and line.startswith("#!"):
             continue
         if not line.startswith("#"):
-            if line.strip() or pairs:
+            if line.strip():
                 break
+            ended = bool(pairs)
+            continue
+        if ended:
+            # A #risk: that nobody reads would be worse than an error.
+            if (match := _LINE.fullmatch(line)) and match[1] in FIELDS:
+                late.append(
+                    Problem(f"{where}:{number}", f"{match[1]} stands after the header's end, an empty line")
+                )
             continue
         if match := _LINE.fullmatch(line):
             pairs.append((f"{where}:{number}", match[1], match[2]))
@@ -170,7 +179,8 @@ def parse_header(text: str, where: str) -> tuple[Header, list[Problem]]:
             spaced = f"header lines have no space after the #: #{match[1]}: ..."
         elif (match := _ALMOST.fullmatch(line)) and match[1].lower().replace("_", "-") in FIELDS:
             pairs.append((f"{where}:{number}", line[1:].partition(":")[0], ""))
-    return _build(where, pairs, spaced)
+    header, problems = _build(where, pairs, spaced)
+    return header, [*problems, *late]
 
 
 def header_from_mapping(mapping: Mapping[str, Any], where: str) -> tuple[Header, list[Problem]]:

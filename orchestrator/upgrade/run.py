@@ -89,7 +89,8 @@ def settle_in_flight(context: RunContext) -> None:
     _leave_when_asked(context)
     if ended.status is StepStatus.UNKNOWN:
         _ask_before_rerun(context, step)
-    elif ran and ended.status and not ended.status.good:
+    elif ran and step and ended.status and not ended.status.good:
+        # A check, the backup or a maintenance command that failed is run again at its place.
         _step_failed(context, step, ended)
 
 

@@ -56,4 +56,3 @@ def can_be_unchangeable(path: Path) -> bool:
 def fill(directory: Path) -> str:
     """Shell that leaves not a byte on the file system of `directory`."""
     return f"cat /dev/zero >{directory}/filler 2>/dev/null || true"
-

@@ -233,3 +233,12 @@ def test_unknown_keys_in_yaml_are_told() -> None:
         "a: unknown header field min_disk (did you mean min-disk?)",
         "a: unknown header field 5 (prose takes a space after the #)",
     ]
+
+
+def test_a_field_after_an_empty_line_is_a_problem_and_not_prose() -> None:
+    text = "#!/bin/sh\n#name: a\n#description: b\n\n# prose\n#risk: drops everything\n#note: not ours\necho\n#timeout: 3\n"
+    header, problems = parse_header(text, "f")
+    assert header.risk is None
+    assert [str(problem) for problem in problems] == [
+        "f:6: risk stands after the header's end, an empty line"
+    ]
