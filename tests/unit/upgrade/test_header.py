@@ -194,7 +194,6 @@ def test_prose_is_no_header(line: str) -> None:
     "text",
     [
         "#!/bin/sh\n\n# Licence\n#name: Step\n# more\n#description: Does it.\nset -e\n#timeout: soon\n",
-        "#!/bin/sh\n#name: Step\n#description: Does it.\n\n#timeout: soon\n",
         "#name: Step\n#description: Does it.",
         "#!/bin/sh\n#name:Step\n#description:\t Does it. \t\n",
     ],
