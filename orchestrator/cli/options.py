@@ -67,6 +67,10 @@ ReasonOption = Annotated[
 ]
 
 
+def tell_waiting(holder: str) -> None:
+    typer.echo(f"Waiting for {holder} to end ...", err=True)
+
+
 def seconds_of(text: str) -> float:
     """The seconds of a duration option; empty means none."""
     return _duration(text) if text else 0.0

@@ -10,6 +10,7 @@ from orchestrator.cli.options import (
     WaitLockOption,
     read_setting,
     seconds_of,
+    tell_waiting,
 )
 
 app = typer.Typer(add_completion=False)
@@ -27,7 +28,7 @@ def recover(
 
     setting = read_setting(config)
     with watching(output, verbose=False, continue_command=setting.command("upgrade")) as view:
-        recovery = pay_debts(setting, view, wait_lock=seconds_of(wait_lock))
+        recovery = pay_debts(setting, view, wait_lock=seconds_of(wait_lock), waiting=tell_waiting)
     if output is Output.JSON:
         return
     if recovery.run is None:

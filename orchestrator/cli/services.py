@@ -12,6 +12,7 @@ from orchestrator.cli.options import (
     WaitLockOption,
     read_setting,
     seconds_of,
+    tell_waiting,
 )
 from orchestrator.config.quantities import show_duration
 from orchestrator.errors import UsageError
@@ -98,7 +99,8 @@ def start(names: NamesArgument = None, wait_lock: WaitLockOption = "", config: C
             services[name].start()
         typer.echo(f"{name} is ready ({show_duration(services[name].wait_ready())})")
 
-    with lock.acquire(setting.config.state_dir, purpose="services start", wait=seconds_of(wait_lock)):
+    state_dir, seconds = setting.config.state_dir, seconds_of(wait_lock)
+    with lock.acquire(state_dir, purpose="services start", wait=seconds, waiting=tell_waiting):
         run_in_order(dependencies(services, setting.config.services), begin)
 
 
@@ -120,7 +122,8 @@ def stop(names: NamesArgument = None, wait_lock: WaitLockOption = "", config: Co
         services[name].verify_down(known, services[name].spec.stop_timeout)
         typer.echo(f"{name} is down")
 
-    with lock.acquire(setting.config.state_dir, purpose="services stop", wait=seconds_of(wait_lock)):
+    state_dir, seconds = setting.config.state_dir, seconds_of(wait_lock)
+    with lock.acquire(state_dir, purpose="services stop", wait=seconds, waiting=tell_waiting):
         run_in_order(reversed_prerequisites(dependencies(services, setting.config.services)), end)
 
 

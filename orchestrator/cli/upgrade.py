@@ -14,6 +14,7 @@ from orchestrator.cli.options import (
     WaitLockOption,
     read_setting,
     seconds_of,
+    tell_waiting,
 )
 from orchestrator.cli.plan_view import plan_lines
 from orchestrator.cli.terminal import ask_yes, can_ask, say
@@ -90,7 +91,7 @@ def upgrade(
             if output is not Output.JSON:
                 say(plan_lines(plan, product, everything=False), output)
 
-        result = run_upgrade(setting, options, view, Dialogue(show, ask))
+        result = run_upgrade(setting, options, view, Dialogue(show, ask, tell_waiting))
     if result is None:
         if output is not Output.JSON:
             typer.echo("Nothing to do.")

@@ -122,7 +122,12 @@ def _interrupt(event: Event) -> Line:
     step = event["step"]
     match event["action"]:
         case "after-step":
-            text = f"Stopping after {step}. Again: TERM to it; a third time: KILL."
+            again = (
+                "asks whether to end it all the same"
+                if event.get("unsafe")
+                else "TERM to it; a third time: KILL"
+            )
+            text = f"Stopping after {step}. Again: {again}."
         case "ask":
             text = f"{step} says that it must not be interrupted. Press once more to TERM it all the same."
         case "terminate":

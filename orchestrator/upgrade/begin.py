@@ -49,10 +49,12 @@ class UpgradeOptions:
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """The caller's side: `show` is handed the plan before the questions, `ask` None without a terminal."""
+    """The caller's side: `show` is handed the plan before the questions, `ask` None without a terminal, and
+    `waiting` is told for whom we wait."""
 
     show: Callable[[Plan], None]
     ask: Callable[[Question], bool] | None
+    waiting: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,8 @@ def upgrade(
     ):
         return None
     preflight.make_state_directory(setting.config)
-    with run_lock.acquire(setting.config.state_dir, purpose="upgrade", wait=options.wait_lock) as lock:
+    state_dir, waiting = setting.config.state_dir, dialogue.waiting
+    with run_lock.acquire(state_dir, purpose="upgrade", wait=options.wait_lock, waiting=waiting) as lock:
         services = setting.services()
         if options.wait_lock:  # whom we waited for may have brought new scripts
             definitions = read_definitions(setting.config, setting.registry)

@@ -19,6 +19,7 @@ from orchestrator.upgrade.plan import Plan
 from orchestrator.upgrade.reporter import Progress, Reporter
 from orchestrator.upgrade.runs import RunDirectory
 from orchestrator.upgrade.runstate import RunState, apply
+from orchestrator.upgrade.scratch import Scratch
 
 if TYPE_CHECKING:
     from orchestrator.host.facts import ProcessId
@@ -44,12 +45,11 @@ class RunContext:
     state: RunState
     assume_yes: bool = False
     journal: Journal = field(init=False)
+    scratch: Scratch = field(init=False)
     due_steps: int = field(init=False)
     done_steps: int = 0
     # Steps that this process has begun, whatever became of them.
     attempted: set[str] = field(default_factory=set)
-    # Where this process has made room for the logs of steps.
-    log_directories: set[Path] = field(default_factory=set)
     # Processes seen of a service before its stop: none of them may live while it must be down.
     seen: "dict[str, set[ProcessId]]" = field(default_factory=dict)
     _environment: dict[str, str] = field(init=False)
@@ -60,6 +60,7 @@ class RunContext:
 
     def __post_init__(self) -> None:
         self.journal = Journal(self.directory.journal, listener=self._take)
+        self.scratch = Scratch(self.config.state_dir / "scratch")
         self.due_steps = len(self.plan.due)
         own = {
             "RUN_ID": self.directory.id,
@@ -99,12 +100,8 @@ class RunContext:
             "ORCHESTRATOR_STEP": step,
             "ORCHESTRATOR_KIND": kind,
             "ORCHESTRATOR_ATTEMPT": str(attempt),
-            "ORCHESTRATOR_SCRATCH_DIR": str(self.scratch(step)),
+            "ORCHESTRATOR_SCRATCH_DIR": str(self.scratch.path(step)),
         }
-
-    def scratch(self, step: str) -> Path:
-        """A step's own directory; it stays until the step succeeds, also from run to run."""
-        return self.config.state_dir / "scratch" / step
 
     def progress(self, progress: Progress) -> None:
         """Tell whoever watches, here and (at most once a second, or at a new step) from other shells."""
@@ -119,6 +116,7 @@ class RunContext:
     def close(self) -> None:
         if self._shim is not None:
             self._shim.close()
+        self.scratch.close()
         self.journal.close()
         self.history.close()
         statusfile.remove_status(self.config.state_dir)

@@ -207,10 +207,9 @@ def _run_once(context: RunContext, task: Task) -> Attempt:
     number = last.number + 1 if last else 1
     log = context.directory.step_file(task.id, number, "log")
     record = context.directory.step_file(task.id, number, "status")
-    if log.parent not in context.log_directories:
+    if not log.parent.is_dir():  # the first of its kind, or somebody has cleaned up
         log.parent.mkdir(parents=True, exist_ok=True)
-        context.log_directories.add(log.parent)
-    context.scratch(task.id).mkdir(parents=True, exist_ok=True)
+    context.scratch.make(task.id)
     context.write(
         EventName.STEP_STARTED,
         step=task.id,
@@ -325,7 +324,7 @@ def _end(
         **({"signal": ending.signal} if ending.signal is not None else {}),
     )
     if status.good:
-        files.remove_directory(context.scratch(task.id))
+        context.scratch.release(task.id, in_use=bool(ending.left))
     last = context.state.last_attempt(task.id)
     assert last is not None
     return last

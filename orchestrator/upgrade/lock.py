@@ -2,6 +2,7 @@
 """One run at a time: a kernel lock that dies with its holder, and a message that says who holds it."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ _LOOKS, _BETWEEN_LOOKS = 4, 0.05
 _POLL = 0.3
 
 
-def acquire(state_dir: Path, *, purpose: str, wait: float = 0.0) -> FileLock:
-    """The lock on `state_dir`, waiting at most `wait` seconds.
+def acquire(
+    state_dir: Path, *, purpose: str, wait: float = 0.0, waiting: Callable[[str], None] = lambda _: None
+) -> FileLock:
+    """The lock on `state_dir`, waiting at most `wait` seconds; then `waiting` is told, once, for whom.
 
     Raises Busy naming the holder, NotPermitted, or StateUnwritable.
     """
     lock = FileLock(state_dir / FILE_NAME)
+    told = False
     until = clock.monotonic() + max(wait, _LOOKS * _BETWEEN_LOOKS)
     try:
         while not lock.try_acquire():
@@ -29,6 +33,9 @@ def acquire(state_dir: Path, *, purpose: str, wait: float = 0.0) -> FileLock:
                     f"{describe_holder(read_holder(state_dir))} holds the lock {lock.path}",
                     hint="wait for it with --wait-lock 10m; see where it is with: orchestrator status",
                 )
+            if wait and not told:
+                waiting(describe_holder(read_holder(state_dir)))
+                told = True
             clock.sleep(_POLL if wait else _BETWEEN_LOOKS)
     except PermissionError as error:
         raise NotPermitted(f"{lock.path}: {error.strerror}", hint="run it as root") from None

@@ -162,11 +162,15 @@ def _seconds(move: Transition, durations: Durations) -> float:
 def _downtime(
     due: Sequence[PlannedStep], entered: Sequence[Phase], moves: Sequence[Transition], situation: Situation
 ) -> float | None:
-    """Expected seconds from the first stop to the moment all are ready; None when nothing is stopped."""
-    first = next((index for index, move in enumerate(moves) if move.stop), None)
+    """Expected seconds from the first stop (from now, where the run that is continued has stopped something) to
+    the moment all are ready; None when nothing is or will be down."""
+    changes = [index for index, move in enumerate(moves) if move.start or move.stop]
+    first = next((index for index in changes if moves[index].stop), None)
+    if changes and situation.resumed and situation.resumed.down_since:
+        first = 0
     if first is None:
         return None
-    last = max(index for index, move in enumerate(moves) if move.start or move.stop)
+    last = changes[-1]
     down = {phase.name for index, phase in enumerate(entered) if first <= index < last}
     steps = sum(planned.estimate or 0.0 for planned in due if planned.phase in down)
     return steps + sum(_seconds(move, situation.durations) for move in moves[first : last + 1])

@@ -5,6 +5,7 @@ Masked units are released, stopped services started and waited for, maintenance 
 stays unfinished: the next `upgrade` continues it, and stops again what its steps need stopped.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from orchestrator.errors import Busy
@@ -32,14 +33,20 @@ class Recovery:
     paid: tuple[Debt, ...] = ()
 
 
-def recover(setting: Setting, reporter: Reporter, *, wait_lock: float = 0.0) -> Recovery:
+def recover(
+    setting: Setting,
+    reporter: Reporter,
+    *,
+    wait_lock: float = 0.0,
+    waiting: Callable[[str], None] = lambda _: None,
+) -> Recovery:
     """Raises ServiceFailed, StepFailed, Busy (also while a step of the dead run is still running)."""
     config = setting.config
     if not config.state_dir.is_dir():
         return Recovery(None)
     check_format(config.state_dir)
     with (
-        run_lock.acquire(config.state_dir, purpose="recover", wait=wait_lock) as lock,
+        run_lock.acquire(config.state_dir, purpose="recover", wait=wait_lock, waiting=waiting) as lock,
         Interrupts() as interrupts,
     ):
         current = unfinished_run(config.state_dir)

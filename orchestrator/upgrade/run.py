@@ -57,19 +57,26 @@ class Result:
 def execute(context: RunContext, *, restart: bool = False) -> Result:
     """Carry the plan out; with `restart` finished steps of the run do not count. Raises OrchestratorError; then the journal says how to go on."""
     try:
-        settle_in_flight(context)
-        _record_finished(context)
-        if restart:
-            context.write(EventName.RUN_RESTARTED)
-        run_checks(context)
-        for phase in context.plan.phases:
-            if any(_due_now(context, planned) for planned in context.plan.steps_of(phase)):
-                run_phase(context, phase)
-        return finish(context)
+        return _execute(context, restart=restart)
     except OrchestratorError as error:
-        if context.state.outcome is None:
-            stop_run(context, error)
-        raise
+        failure = error
+    except OSError as error:
+        failure = StateUnwritable(f"{error.filename or 'the state directory'}: {error.strerror}")
+    if context.state.outcome is None:
+        stop_run(context, failure)
+    raise failure
+
+
+def _execute(context: RunContext, *, restart: bool) -> Result:
+    settle_in_flight(context)
+    _record_finished(context)
+    if restart:
+        context.write(EventName.RUN_RESTARTED)
+    run_checks(context)
+    for phase in context.plan.phases:
+        if any(_due_now(context, planned) for planned in context.plan.steps_of(phase)):
+            run_phase(context, phase)
+    return finish(context)
 
 
 # Before the first stop ---------------------------------------------------------------------------

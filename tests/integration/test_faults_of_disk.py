@@ -116,6 +116,18 @@ def test_a_run_stopped_by_a_full_disk_is_continued_on_it_once_there_is_a_little_
     assert names_of(small) == ["0010_a.sh"]
 
 
+def test_a_directory_that_cannot_be_made_stops_the_run_like_any_failure(product: Product) -> None:
+    scratch = '"$ORCHESTRATOR_STATE_DIR"/scratch'
+    product.step("upgrade/0010_a.sh", f"cd /; rm -rf {scratch}; touch {scratch}")
+    product.step("upgrade/0020_b.sh")
+    outcome = product.run("upgrade", "-y").expect(1)
+    assert_told(outcome, "Not a directory", "continue with:   orchestrator upgrade")
+    assert product.history() == {"0010_a.sh": "done"}
+    (product.state / "scratch").unlink()
+    product.run("upgrade", "-y").expect(0)
+    assert product.ran() == ["0010", "0020"]
+
+
 # The journal --------------------------------------------------------------------------------------
 
 

@@ -59,6 +59,7 @@ def test_it_waits_for_the_lock_when_asked_to(product: Product, running: subproce
     out, err = second.communicate(timeout=30)
     assert second.returncode == 0, err
     assert "Nothing to do." in out
+    assert "Waiting for run 0001-" in err
     assert product.ran() == ["0010"]
 
 
