@@ -43,7 +43,7 @@ def show(setting: Setting, options: "UpgradeOptions", output: Output) -> None:
     seen = preview(setting, options)
     if output is Output.JSON:
         refusals = [{"where": p.where, "what": p.what, "hint": p.hint} for p in seen.refusals]
-        show_json({**plan_to_json(seen.plan, options.selection), "refusals": refusals})
+        show_json({**plan_to_json(seen.plan), "refusals": refusals})
     else:
         say(plan_lines(seen.plan, setting.config.product.name, everything=True, refusals=seen.refusals))
     if seen.refusals:

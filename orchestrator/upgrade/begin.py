@@ -162,9 +162,7 @@ def _open_run(  # noqa: PLR0913 - it puts together what the parts of a run share
     """The context of a new run, or of the one that is continued, with its first events written."""
     history = HistoryFile(setting.config.state_dir, reserve=RESERVE)
     current = unfinished_run(setting.config.state_dir) if plan.resumed else None
-    directory = (
-        current[0] if current else create_run(setting.config.state_dir, plan_to_json(plan, options.selection))
-    )
+    directory = current[0] if current else create_run(setting.config.state_dir, plan_to_json(plan))
     context = RunContext(
         config=setting.config,
         config_path=setting.path,
@@ -189,14 +187,14 @@ def _open_run(  # noqa: PLR0913 - it puts together what the parts of a run share
         "steps": len(plan.due),
     }
     if current:
-        save_plan(directory, plan, options.selection)
+        save_plan(directory, plan)
         context.write(EventName.RUN_CONTINUED, **facts_of_start)
     else:
         context.write(EventName.RUN_STARTED, **facts_of_start)
     new = {name: fact for name, fact in find_services(services).items() if name not in context.state.found}
     if new or not current:
         context.write(EventName.SERVICES_FOUND, services=found_to_json(new))
-    for name, reason in options.selection.skip.items():
+    for name, reason in plan.selection.skip.items():
         context.write(EventName.STEP_SKIPPED, step=name, reason=reason, by=facts.user_name())
     return context
 
@@ -212,14 +210,14 @@ def _record_answers(context: RunContext, answers: Sequence[Answer]) -> None:
         )
 
 
-def plan_to_json(plan: Plan, selection: Selection) -> dict[str, Any]:
+def plan_to_json(plan: Plan) -> dict[str, Any]:
     """The plan for plan.json and `--output json` (docs/formats.md)."""
     return {
         "format": 1,
         "from_version": plan.from_version,
         "to_version": plan.to_version,
         "continues": plan.resumed,
-        "selection": {"only": list(selection.only), "skip": dict(selection.skip)},
+        "selection": {"only": list(plan.selection.only), "skip": dict(plan.selection.skip)},
         "phases": [phase.name for phase in plan.entered],
         "transitions": [
             {"phase": move.phase, "stop": list(move.stop), "start": list(move.start)}
@@ -250,5 +248,5 @@ def plan_to_json(plan: Plan, selection: Selection) -> dict[str, Any]:
     }
 
 
-def save_plan(directory: RunDirectory, plan: Plan, selection: Selection) -> None:
-    files.replace_file(directory.plan, json.dumps(plan_to_json(plan, selection)).encode(), mode=0o640)
+def save_plan(directory: RunDirectory, plan: Plan) -> None:
+    files.replace_file(directory.plan, json.dumps(plan_to_json(plan)).encode(), mode=0o640)

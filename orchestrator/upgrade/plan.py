@@ -40,6 +40,7 @@ class Plan:
     no_return: str | None
     no_return_passed: bool
     resumed: str | None
+    selection: Selection
 
     @property
     def due(self) -> tuple[PlannedStep, ...]:
@@ -91,6 +92,7 @@ def make_plan(situation: Situation, selection: Selection = EVERYTHING) -> Plan:
         no_return=next((planned.step.id for planned in due if planned.step.kind is Kind.UPGRADE), None),
         no_return_passed=_no_return_passed(situation),
         resumed=situation.resumed.run if situation.resumed else None,
+        selection=selection,
     )
 
 

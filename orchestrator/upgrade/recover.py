@@ -12,15 +12,16 @@ from orchestrator.errors import Busy
 from orchestrator.host.signals import Interrupts
 from orchestrator.upgrade import lock as run_lock
 from orchestrator.upgrade.context import RunContext
-from orchestrator.upgrade.history import HistoryFile
+from orchestrator.upgrade.history import History, HistoryFile
 from orchestrator.upgrade.journal import EventName
-from orchestrator.upgrade.plan import make_plan
+from orchestrator.upgrade.plan import Plan, make_plan
 from orchestrator.upgrade.reporter import Reporter
 from orchestrator.upgrade.run import leave_maintenance
 from orchestrator.upgrade.runs import check_format, unfinished_run
-from orchestrator.upgrade.runstate import Debt
+from orchestrator.upgrade.runstate import Debt, RunState
 from orchestrator.upgrade.setting import Setting
-from orchestrator.upgrade.survey import complete, peek_in_flight, read_situation
+from orchestrator.upgrade.situation import Situation
+from orchestrator.upgrade.survey import peek_in_flight
 from orchestrator.upgrade.targets import wanted_states
 from orchestrator.upgrade.transitions import bring, release
 
@@ -60,11 +61,10 @@ def recover(
                 f"{state.in_flight.step} of run {directory.id} is still running",
                 hint="continue the run, which waits for it: orchestrator upgrade",
             )
-        situation = complete(read_situation(config, setting.registry), config, services)
         context = RunContext(
             config=config,
             config_path=setting.path,
-            plan=make_plan(situation),
+            plan=_nothing_to_run(setting, state),
             directory=directory,
             services=services,
             reporter=reporter,
@@ -77,6 +77,22 @@ def recover(
             return _pay(context)
         finally:
             context.close()
+
+
+def _nothing_to_run(setting: Setting, state: RunState) -> Plan:
+    """The plan of a recovery. Phases and scripts are not read: they may be what is broken."""
+    return make_plan(
+        Situation(
+            services=setting.config.services,
+            phases=(),
+            steps=(),
+            masked=(),
+            history=History(),
+            found=state.found,
+            from_version=state.from_version,
+            to_version=state.to_version,
+        )
+    )
 
 
 def _pay(context: RunContext) -> Recovery:

@@ -377,7 +377,10 @@ def _note_version(context: RunContext) -> None:
 def stop_run(context: RunContext, error: OrchestratorError) -> None:
     """Journal why the run stops here and in what state the services are; where the disk refuses even that,
     tell it to whoever watches."""
-    found = find_services(context.services)
+    try:
+        found = find_services(context.services)
+    except OrchestratorError:
+        found = {}  # the error that stopped the run is the one to tell
     fields = {
         "reason": error.message,
         "exit_code": int(error.exit_code),

@@ -224,3 +224,14 @@ def test_a_stop_during_a_retry_leaves_the_step_to_the_next_time(product: Product
     assert run.returncode in (75, 130)
     product.step("upgrade/0010_a.sh")
     product.run("upgrade", "-y").expect(0)
+
+
+def test_recover_works_though_the_scripts_are_broken(stack: Stack) -> None:
+    stack.step("upgrade/0010_fails.sh", "exit 1")
+    stack.start_services()
+    stack.run("upgrade", "-y").expect(1)
+    (stack.directory / "scripts/upgrade/0020_broken.sh").write_text("no interpreter\n")
+
+    outcome = stack.run("recover").expect(0)
+
+    assert "db is ready" in outcome.out
