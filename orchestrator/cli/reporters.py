@@ -52,8 +52,9 @@ class PlainReporter:
         self._out.flush()
 
     def _write(self, step: str, lines: list[str]) -> None:
-        name = step.rpartition("/")[2]
-        self._out.write("".join(f"{name}: {line}\n" for line in lines))
+        if lines:
+            prefix = f"{step.rpartition('/')[2]}: "
+            self._out.write(prefix + f"\n{prefix}".join(lines) + "\n")
 
     def progress(self, progress: Progress) -> None:
         pass

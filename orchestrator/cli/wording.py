@@ -3,7 +3,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from orchestrator.config.quantities import show_duration
 from orchestrator.upgrade.journal import Event, EventName
@@ -11,6 +11,7 @@ from orchestrator.upgrade.journal import Event, EventName
 # Escape sequences and control characters of a step's output would act on the reader's terminal.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_SPECIAL = re.compile(rb"[^\n -~]")
 LONGEST_LINE = 4096
 
 
@@ -37,11 +38,15 @@ class LineSplitter:
     def feed(self, data: bytes) -> list[str]:
         added = data.removeprefix(b"\n") if self._after_return else data  # the second half of a line end
         self._after_return = data.endswith(b"\r") if data else self._after_return
-        pieces = (self._rest + added).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        whole = self._rest + added
+        pieces = whole.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
         self._rest = pieces.pop()
         if len(self._rest) > LONGEST_LINE:
             pieces.append(self._rest)
             self._rest = b""
+        if pieces and not _SPECIAL.search(whole) and max(map(len, pieces)) <= LONGEST_LINE:
+            # Nothing to clean: a flood of short lines is taken as a whole.
+            return b"\n".join(pieces).decode("ascii").split("\n")
         return [self._text(piece) for piece in pieces]
 
     def flush(self) -> list[str]:
@@ -60,7 +65,7 @@ def describe(event: Event) -> Line | None:
     teller = _TELLERS.get(event.name)
     line = teller(event) if teller else None
     # Reasons hold what services and commands have said.
-    return replace(line, text=clean(line.text)) if line else None
+    return Line(clean(line.text), line.style) if line else None
 
 
 def _versions(event: Event) -> str:

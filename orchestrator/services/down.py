@@ -8,7 +8,7 @@ from orchestrator.host import clock, facts
 from orchestrator.host.facts import ProcessId
 from orchestrator.services.service import Activity, Manager
 
-_POLL = 0.05
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5
 
 
 def why_not_down(manager: Manager, ports: Collection[int], known: Collection[ProcessId]) -> list[str]:
@@ -50,8 +50,10 @@ def wait_until_down(
     At least one look is taken. What dies with its manager's word takes a moment to vanish.
     """
     deadline = clock.monotonic() + timeout
+    pause = _FIRST_PAUSE
     while reasons := why_not_down(manager, ports, known):
         if clock.monotonic() >= deadline:
             problems = [Problem(name, reason) for reason in reasons]
             raise ServiceFailed(f"{name} is not down after {timeout:g} s", problems=problems)
-        clock.sleep(_POLL)
+        clock.sleep(min(pause, max(0.0, deadline - clock.monotonic())))
+        pause = min(pause * 1.2, _LONGEST_PAUSE)

@@ -32,8 +32,12 @@ class Scratch:
                 return path
             except OSError:  # it has one, or is the first of its kind
                 files.remove_directory(spare)
-        path.mkdir(parents=True, exist_ok=True)
-        self._mode = self._mode or os.lstat(path).st_mode
+        try:
+            path.mkdir(parents=True)
+            self._mode = self._mode or os.lstat(path).st_mode
+        except FileExistsError:
+            if not path.is_dir():
+                raise
         return path
 
     def release(self, step: str, *, in_use: bool = False) -> None:

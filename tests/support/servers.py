@@ -11,6 +11,7 @@ PostgreSQL refuses root: as root it runs as `nobody`, who cannot enter pytest's 
 import contextlib
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -28,11 +29,12 @@ LOOPBACK = "127.0.0.1"
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of 127.0.0.1 that nobody listens on now, outside the range that the kernel gives to clients."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            return port
 
 
 @contextlib.contextmanager

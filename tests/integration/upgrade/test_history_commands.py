@@ -49,6 +49,12 @@ def test_a_last_line_without_an_end_is_a_line(three: Product) -> None:
     assert set(three.history()) == {"0010_a.sh", "0020_b.sh", "3010_c.sh"}
 
 
+def test_line_ends_of_windows_are_no_part_of_a_name(three: Product) -> None:
+    write(three, "0010_a.sh\r\n3010_c.sh\r\n")
+    three.run("upgrade", "-y").expect(0)
+    assert three.ran() == ["0020"]
+
+
 def test_a_line_has_name_time_digest_and_details(three: Product) -> None:
     three.run("upgrade", "-y").expect(0)
     name, time, digest, *details = (three.state / "upgrade-history").read_text().splitlines()[0].split("\t")

@@ -196,6 +196,30 @@ def test_recover_starts_what_was_stopped_and_leaves_the_run_to_be_continued(tmp_
         assert stack.up() == UP
 
 
+@pytest.mark.parametrize("killed_in", ["backup", "enter", "leave"])
+def test_backup_and_maintenance_commands_of_a_killed_run_are_waited_for_and_not_repeated(
+    tmp_path: Path, killed_in: str
+) -> None:
+    note = tmp_path / "note"
+
+    def command(verb: str) -> list[str]:
+        return ["/bin/sh", "-c", f"echo {verb} >>{note}; {'sleep 1' if verb == killed_in else ':'}"]
+
+    maintenance = {"enter": command("enter"), "leave": command("leave")}
+    config = {"backup": {"command": command("backup")}, "maintenance": maintenance}
+    with temporary_stack(tmp_path, config) as stack:
+        stack.start_services()
+        stack.step("upgrade/0010_a.sh")
+        run = stack.start("upgrade", "-y")
+        wait_for(lambda: killed_in in note.read_text(), "it has begun")
+        run.kill()
+        run.communicate()
+        assert "still runs" in stack.run("upgrade", "-y").expect(0).out
+        assert note.read_text().split() == ["backup", "enter", "leave"]
+        assert stack.ran() == ["0010"]
+        assert stack.up() == UP
+
+
 def test_recover_waits_for_nothing_while_a_step_of_the_dead_run_still_runs(stack: Stack) -> None:
     stack.start_services()
     stack.step("upgrade/0010_a.sh", "sleep 3")
