@@ -178,7 +178,8 @@ def _in_maintenance(context: RunContext) -> bool:
 def leave_maintenance(context: RunContext) -> None:
     if Debt("maintenance").id in context.state.debts and context.config.maintenance:
         maintenance = context.config.maintenance
-        _command(context, MAINTENANCE_LEAVE, maintenance.leave, maintenance.timeout)
+        if not context.state.finished(MAINTENANCE_LEAVE):
+            _command(context, MAINTENANCE_LEAVE, maintenance.leave, maintenance.timeout)
         context.write(EventName.DEBT_PAID, kind="maintenance")
 
 

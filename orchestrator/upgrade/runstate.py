@@ -207,6 +207,8 @@ def _answered(state: RunState, event: Event) -> None:
 
 def _debt(state: RunState, event: Event) -> None:
     debt = Debt(event["kind"], event.get("service", ""))
+    if debt.kind == "maintenance" and (left := state.last_attempt(MAINTENANCE_LEAVE)):
+        state.superseded[MAINTENANCE_LEAVE] = left.number  # it was left before it is entered again
     if debt.kind in _OUT_OF_SERVICE and state.down_since is None:
         state.down_since = Instant(event.time, event.mono, state.boot)
     state.debts[debt.id] = debt
