@@ -16,9 +16,9 @@ from orchestrator.upgrade.history import History, HistoryFile
 from orchestrator.upgrade.journal import EventName
 from orchestrator.upgrade.plan import Plan, make_plan
 from orchestrator.upgrade.reporter import Reporter
-from orchestrator.upgrade.run import leave_maintenance
 from orchestrator.upgrade.runs import check_format, unfinished_run
 from orchestrator.upgrade.runstate import Debt, RunState
+from orchestrator.upgrade.safeguards import leave_maintenance
 from orchestrator.upgrade.setting import Setting
 from orchestrator.upgrade.situation import Situation
 from orchestrator.upgrade.survey import peek_in_flight
