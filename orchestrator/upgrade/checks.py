@@ -12,11 +12,11 @@ from orchestrator.host.facts import ProcessId
 from orchestrator.host.processes import Ending, Shim, signal_group
 from orchestrator.upgrade.begin import UpgradeOptions, preview
 from orchestrator.upgrade.context import step_environment
-from orchestrator.upgrade.execution import judge
 from orchestrator.upgrade.plan import Plan
 from orchestrator.upgrade.runstate import StepStatus
 from orchestrator.upgrade.scripts import Step
 from orchestrator.upgrade.setting import Setting
+from orchestrator.upgrade.verdicts import judge
 
 TAIL = 5
 

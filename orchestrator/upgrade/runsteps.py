@@ -4,12 +4,12 @@
 from orchestrator.errors import Busy, Interrupted, Problem, StepFailed
 from orchestrator.host import clock, files
 from orchestrator.upgrade.context import RunContext
-from orchestrator.upgrade.execution import Task
 from orchestrator.upgrade.header import RunRule
 from orchestrator.upgrade.history import Entry, Mark
 from orchestrator.upgrade.journal import EventName
 from orchestrator.upgrade.runstate import Attempt, StepStatus
 from orchestrator.upgrade.scripts import Step, fingerprint_inputs
+from orchestrator.upgrade.watch import Task
 
 
 def task_of(step: Step, phase: str, expected: float | None = None) -> Task:

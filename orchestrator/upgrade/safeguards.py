@@ -4,7 +4,7 @@
 from orchestrator.errors import ExitCode, Problem, Refused, StepFailed
 from orchestrator.host import files
 from orchestrator.upgrade.context import RunContext
-from orchestrator.upgrade.execution import Task, run_task
+from orchestrator.upgrade.execution import run_task
 from orchestrator.upgrade.journal import EventName
 from orchestrator.upgrade.runstate import (
     BACKUP,
@@ -15,6 +15,7 @@ from orchestrator.upgrade.runstate import (
     StepStatus,
 )
 from orchestrator.upgrade.runsteps import leave_when_asked, task_of
+from orchestrator.upgrade.watch import Task
 
 
 def run_checks(context: RunContext) -> None:

@@ -2,11 +2,12 @@
 """What a runner that was killed left to its successor: a step in flight, a line of the history."""
 
 from orchestrator.errors import Unanswered
+from orchestrator.upgrade.adoption import adopt
 from orchestrator.upgrade.context import RunContext
-from orchestrator.upgrade.execution import Task, adopt
 from orchestrator.upgrade.runstate import StepStatus
 from orchestrator.upgrade.runsteps import leave_when_asked, raise_failure, record, task_of
 from orchestrator.upgrade.scripts import Step
+from orchestrator.upgrade.watch import Task
 
 
 def settle_in_flight(context: RunContext) -> None:

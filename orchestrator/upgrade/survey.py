@@ -104,7 +104,7 @@ def read_situation(config: Config, registry: Registry, definitions: Definitions 
 
 def peek_in_flight(run: RunDirectory, state: RunState) -> None:
     """Complete `state` by what became of a step whose end the journal does not know; writes nothing."""
-    from orchestrator.upgrade.execution import judge_left_behind
+    from orchestrator.upgrade.adoption import judge_left_behind
 
     attempt = state.in_flight
     if attempt is not None:

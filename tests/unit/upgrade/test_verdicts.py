@@ -4,8 +4,8 @@
 import pytest
 
 from orchestrator.host.processes import Ending
-from orchestrator.upgrade.execution import judge
 from orchestrator.upgrade.runstate import StepStatus
+from orchestrator.upgrade.verdicts import judge
 
 
 @pytest.mark.parametrize(
