@@ -2,6 +2,7 @@
 """A run that did not end is continued; scripts may have changed since; `recover` only pays what it owes."""
 
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -131,7 +132,7 @@ def test_a_check_that_fails_in_a_continued_run_does_not_end_it(stack: Stack) -> 
 
 def test_a_killed_run_is_continued_and_says_how_it_stands(stack: Stack) -> None:
     stack.start_services()
-    stack.step("upgrade/0010_a.sh", "sleep 1")
+    stack.step("upgrade/0010_a.sh", "sleep 5")
     stack.step("upgrade/0020_b.sh")
     run = stack.start("upgrade", "-y")
     wait_for_step(stack, "0010")
@@ -148,17 +149,18 @@ def test_a_killed_run_is_continued_and_says_how_it_stands(stack: Stack) -> None:
 
 
 def test_an_adopted_step_keeps_its_time_limit(product: Product) -> None:
-    product.step("upgrade/0010_a.sh", "sleep 30", "#timeout: 2s")
+    product.step("upgrade/0010_a.sh", "sleep 30", "#timeout: 4s")
     run = product.start("upgrade", "-y")
     wait_for_step(product, "0010")
     started = product.journal()[-1]["mono"]
     run.kill()
     run.communicate()
+    time.sleep(3)
     product.run("pending").expect(1)
     product.run("upgrade", "-y").expect(1)
     ended = next(e for e in product.journal() if e["event"] == "step-ended")
     assert ended["status"] == "timed-out"
-    assert ended["mono"] - started < 3.3, "the limit counts from the step's start, not from its adoption"
+    assert ended["mono"] - started < 6.5, "the limit counts from the step's start, not from its adoption"
 
 
 def test_restart_while_a_step_of_the_killed_run_goes_on_does_not_run_it_twice(product: Product) -> None:
