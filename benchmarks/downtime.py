@@ -55,7 +55,7 @@ def measure(
     product: Product, *, books: int, load_seconds: float, times: int, patience: Patience
 ) -> list[Row]:
     """One upgrade from version 1 to 2 with its migrations, then `times` more, whose default steps need the same stops."""
-    what = "added downtime, demo stack: first stop to all ready, less the services' and steps' own time"
+    what = "downtime, demo stack: first stop to all ready, and what the runner adds"
     if not _has_postgresql():
         return [Row(what, "not measured: there is no PostgreSQL on this machine")]
     stack = _Stack(product, ["--books", str(books), "--load-seconds", f"{load_seconds:g}"])

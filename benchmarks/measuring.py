@@ -33,10 +33,11 @@ class Sample:
 
 
 class Patience:
-    """Waits for quiet moments, all together at most `seconds`."""
+    """Waits for quiet moments, all together at most `seconds`, and knows how quiet it was in the timed runs."""
 
     def __init__(self, seconds: float) -> None:
         self._left = seconds
+        self.others: list[float] = []
 
     def wait(self) -> None:
         """Return when nothing else ran for half a second, or when the patience is used up."""
@@ -109,6 +110,7 @@ def in_turns(
         for name, run in runs.items():
             patience.wait()
             samples[name].append(run())
+            patience.others.append(samples[name][-1].others)
     return samples
 
 

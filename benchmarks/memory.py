@@ -33,12 +33,11 @@ def measure(product: Product, *, size: int) -> list[Row]:
     with _terminal() as terminal:
         live = _peaks(product, terminal)
     rows = []
-    for kind, (runner, shim, seconds) in {"plain output to /dev/null": plain, "the live view": live}.items():
+    for kind, (runner, shim, seconds) in {"plain to /dev/null": plain, "live view": live}.items():
         rows.append(
             Row(
-                f"peak memory, a step prints {amount}, {kind}",
+                f"memory, peak: a step prints {amount}, {kind}",
                 f"{_megabytes(runner)}; the shim {_megabytes(shim)}; in {seconds:.0f} s",
-                result=_megabytes(runner),
                 to_reach=f"under {_megabytes(TO_REACH)}",
                 reached=max(runner, shim) < TO_REACH,
             )

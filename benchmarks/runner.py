@@ -12,8 +12,9 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 
 import downtime
 import memory
@@ -73,21 +74,35 @@ MEASURES: Mapping[str, Measure] = {
 def main() -> int:
     options = _parse_options()
     effort = QUICK if options.quick else Effort()
+    rows: list[Row] = []
+    failed = False
     with tempfile.TemporaryDirectory(prefix="orchestrator-benchmark-", dir=options.directory) as name:
         directory = Path(name)
         directory.chmod(0o755)  # the demo's services run as a user of their own
-        for line in facts(directory.parent):
-            print(line)
-        print("--quick: the figures mean nothing" if options.quick else "medians; what is compared, in turns")
-        print(flush=True)
         (directory / "home").mkdir()
-        rows = []
+        print(*facts(directory.parent), sep="\n")
         for measure in options.only or MEASURES:
-            print(f"measuring {measure} ...", file=sys.stderr, flush=True)
-            product = Product(directory / measure, directory / "home")
-            rows += MEASURES[measure](product, effort, Patience(options.patience))
-        print("\n".join(table(rows)))
-    return 0
+            patience = Patience(options.patience)
+            print(f"{measure}: ", end="", file=sys.stderr, flush=True)
+            try:
+                rows += MEASURES[measure](Product(directory / measure, directory / "home"), effort, patience)
+            except (RuntimeError, OSError) as error:
+                rows.append(Row(f"{measure}: failed", str(error).strip().splitlines()[-1]))
+                failed = True
+            print(_quietness(patience), file=sys.stderr, flush=True)
+    if options.quick:
+        rows = [replace(row, reached=None) for row in rows]
+    print("--quick: small numbers, once; the figures mean nothing" if options.quick else "medians")
+    print("", *table(rows), sep="\n")
+    return int(failed)
+
+
+def _quietness(patience: Patience) -> str:
+    """What else ran meanwhile, the kernel's own work included."""
+    if not patience.others:
+        return "measured"
+    usual, most = median(patience.others), max(patience.others)
+    return f"measured; others took {usual:.0%} of the processors meanwhile, at most {most:.0%}"
 
 
 def _parse_options() -> argparse.Namespace:

@@ -61,7 +61,7 @@ def pending(product: Product, *, times: int, patience: Patience) -> list[Row]:
     imports = ", which imports pydantic" if _imports_pydantic(product) else ""
     return [
         Row(
-            "`orchestrator pending --quiet`, nothing pending, against a bare two-command typer program",
+            "pending: `pending --quiet`, nothing pending; a bare two-command typer program",
             _milliseconds(wall(samples["ours"])),
             f"{_milliseconds(wall(samples['bare']))}{imports}; python alone {_milliseconds(wall(samples['python']))}",
             f"{result:.2f}x",
@@ -102,9 +102,8 @@ def plan(product: Product, *, count: int, times: int, patience: Patience) -> lis
     took = wall(in_turns({"ours": run}, times, patience)["ours"])
     return [
         Row(
-            f"plan of {count} scripts, all due, output to a pipe",
+            f"plan: {count} scripts, all due, output to a pipe",
             f"{took:.2f} s",
-            result=f"{took:.2f} s",
             to_reach=f"under {PLAN_TO_REACH} s",
             reached=took < PLAN_TO_REACH,
         )

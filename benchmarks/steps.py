@@ -57,7 +57,7 @@ def measure(product: Product, *, count: int, times: int, patience: Patience) -> 
     runs = _Runs(product)
     runs.upgrade()  # to make the bytecode
     fsyncs, how = _count_fsyncs(runs)
-    what = f"{count} trivial scripts, journaled and recorded, against run-parts on the same scripts"
+    what = f"steps: {count} trivial scripts, journaled and recorded; run-parts, the same scripts"
     if shutil.which("run-parts") is None:
         took = wall(in_turns({"ours": runs.upgrade}, times, patience)["ours"])
         return [Row(what, f"{took:.2f} s", "run-parts is not installed")]
@@ -79,15 +79,15 @@ def measure(product: Product, *, count: int, times: int, patience: Patience) -> 
             what,
             f"{wall(ours):.2f} s",
             f"{wall(peer):.2f} s; {fsyncs} fsyncs ({how}): {wall(bare):.2f} s",
-            f"(ours - fsyncs) / run-parts = {beyond:.2f}",
-            f"{TO_REACH:.1f}",
+            f"(ours - fsyncs) / run-parts: {beyond:.2f}x",
+            f"{TO_REACH:.1f}x",
             beyond <= TO_REACH,
         ),
         Row(
-            "the same, processor time of all processes",
+            "steps, processor time of all processes",
             f"{median(sample.processor for sample in ours):.2f} s",
             f"{median(sample.processor for sample in peer):.2f} s",
-            f"{ratio(ours, peer):.2f}x the wall time of run-parts in all",
+            f"{ratio(ours, peer):.2f}x run-parts in all",
         ),
     ]
 

@@ -45,7 +45,9 @@ class LiveReporter:
         # Services on their way: name -> stopping or starting, and what is heard of them.
         self._moving: dict[str, str] = {}
         self._heard: dict[str, Progress] = {}
-        self._guard = threading.RLock()
+        # For the picture alone. Whoever draws it holds the lock of the Live and wants this one: nobody may print,
+        # start or stop, for which the Live takes its own, while holding this.
+        self._guard = threading.Lock()
         self._live = Live(
             console=self._console, get_renderable=self._render, refresh_per_second=8, transient=True
         )
@@ -61,42 +63,45 @@ class LiveReporter:
 
     def event(self, event: Event) -> None:
         with self._guard:
-            if event.name not in _END:
-                self._live.start()
-            self._follow(event)
-            for line in (describe(event), leftovers(event)):
-                if line:
-                    self._print(line)
-            if event.name in _END:
-                self.close()
-            if event.name is EventName.RUN_STOPPED:
-                for line in after_stop(event, self._command):
-                    self._print(line)
+            output = self._follow(event)
+        if event.name not in _END:
+            self._live.start()
+        self._show(output)
+        for line in (describe(event), leftovers(event)):
+            if line:
+                self._print(line)
+        if event.name in _END:
+            self.close()
+        if event.name is EventName.RUN_STOPPED:
+            for line in after_stop(event, self._command):
+                self._print(line)
 
-    def _follow(self, event: Event) -> None:
+    def _follow(self, event: Event) -> list[str]:
+        """Keep the picture true to `event`; the output that is to be shown before it."""
         self._outlook.follow(event)
         if event.name is EventName.STEP_STARTED:
             self._splitter = LineSplitter()
             self._tail.clear()
         elif event.name is EventName.STEP_ENDED:
-            self._take(self._splitter.flush())
             self._tail.clear()
             self._step = None
+            return self._splitter.flush()
         elif event.name in _SERVICE_BEGINS:
             self._moving[event["service"]] = _SERVICE_BEGINS[event.name]
         elif event.name in _SERVICE_ENDS:
             self._moving.pop(event["service"], None)
             self._heard.pop(event["service"], None)
+        return []
 
     def output(self, step: str, data: bytes) -> None:  # noqa: ARG002 - the view shows the step above
         with self._guard:
-            self._take(self._splitter.feed(data))
+            lines = self._splitter.feed(data)
+            self._tail.extend(line for line in lines if line.strip())
+        self._show(lines)
 
-    def _take(self, lines: list[str]) -> None:
+    def _show(self, lines: list[str]) -> None:
         if self.wants_all_output and lines:
             self._console.print(Text("\n".join(f"  | {line}" for line in lines), "dim"))
-        elif lines:
-            self._tail.extend(line for line in lines if line.strip())
 
     def progress(self, progress: Progress) -> None:
         with self._guard:
@@ -145,7 +150,7 @@ class LiveReporter:
         if self._moving:
             heard = ((name, self._heard[name].reason) for name in self._moving if name in self._heard)
             return [f"{name}: {clean(reason)}" for name, reason in heard if reason]
-        return list(self._tail)
+        return [] if self.wants_all_output else list(self._tail)
 
 
 def _step_text(progress: Progress, width: int) -> str:

@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from orchestrator.host import clock
+
 _LISTEN = "0A"  # in /proc/net/tcp
 
 
@@ -62,6 +64,13 @@ def is_running(process: ProcessId) -> bool:
     if not fields or process.boot != boot_id():
         return False
     return int(fields[19]) == process.started and fields[0] not in (b"Z", b"X")
+
+
+def seconds_running(process: ProcessId) -> float:
+    """How long ago it was started; 0 for a process of another boot."""
+    if process.boot != boot_id():
+        return 0.0
+    return max(0.0, clock.since_boot() - process.started / os.sysconf("SC_CLK_TCK"))
 
 
 def command_of(pid: int) -> str:

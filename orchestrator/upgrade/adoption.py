@@ -87,5 +87,7 @@ def adopt(context: RunContext, task: Task, attempt: Attempt) -> tuple[Attempt, b
     record = context.directory.step_file(task.id, attempt.number, "status")
     log = context.directory.step_file(task.id, attempt.number, "log")
     execution = AdoptedExecution(record, context.directory.shim_lock, left.process)
-    watch = Watch(context, task, execution, log, clock.monotonic())
+    # Its time limit counts from its own start.
+    elapsed = facts.seconds_running(left.process) if left.process else 0.0
+    watch = Watch(context, task, execution, log, clock.monotonic() - elapsed)
     return end_attempt(context, task, attempt.number, log, watch.toend_attempt(), watch), running

@@ -60,23 +60,26 @@ def _execute(context: RunContext, *, restart: bool) -> Result:
     if restart:
         context.write(EventName.RUN_RESTARTED)
     run_checks(context)
+    seen: Mapping[str, Wanted] = {}
     for phase in context.plan.phases:
         if any(_due_now(context, planned) for planned in context.plan.steps_of(phase)):
-            run_phase(context, phase)
-    return finish(context)
+            seen = run_phase(context, phase, seen)
+    return finish(context, seen)
 
 
 # Phases ----------------------------------------------------------------------------------------------
 
 
-def run_phase(context: RunContext, phase: Phase) -> None:
+def run_phase(context: RunContext, phase: Phase, seen: Mapping[str, Wanted]) -> Mapping[str, Wanted]:
+    """The due steps of a phase, in its service state. `seen`: services that a look has just found so; returned is
+    what the look after the last step has found."""
     wanted = wanted_states(phase, context.config.services, context.state.found)
-    if any(state == "down" for state in wanted.values()) and deviations(
-        context, {name: state for name, state in wanted.items() if state == "down"}
-    ):
+    down = {name: state for name, state in wanted.items() if state == "down"}
+    if deviations(context, down, seen):
         before_first_stop(context)
+        seen = {}  # a backup may take long
     context.write(EventName.PHASE_ENTERED, phase=phase.name)
-    bring(context, wanted)
+    bring(context, wanted, seen)
     previous: Step | None = None
     for planned in context.plan.steps_of(phase):
         if not _due_now(context, planned):
@@ -90,8 +93,7 @@ def run_phase(context: RunContext, phase: Phase) -> None:
         context.done_steps += 1
         previous = planned.step
     leave_when_asked(context)
-    if previous:
-        _drifted(context, wanted, previous)
+    return wanted if previous and not _drifted(context, wanted, previous) else {}
 
 
 def _due_now(context: RunContext, planned: PlannedStep) -> bool:
@@ -159,11 +161,11 @@ def _as_it_is_now(context: RunContext, step: Step) -> Step:
 # The ways out ----------------------------------------------------------------------------------------
 
 
-def finish(context: RunContext) -> Result:
-    """Everything up and ready, maintenance mode off, the version noted, the run ended."""
+def finish(context: RunContext, seen: Mapping[str, Wanted]) -> Result:
+    """Everything up and ready, maintenance mode off, the version noted, the run ended. `seen` as for `run_phase`."""
     wanted = wanted_states(None, context.config.services, context.state.found)
     if context.state.touched:
-        bring(context, wanted)
+        bring(context, wanted, seen)
         for debt in list(context.state.debts.values()):
             if debt.kind == "held":
                 release(context, debt.service)

@@ -20,6 +20,8 @@ from orchestrator.upgrade.reporter import Progress
 from orchestrator.upgrade.runstate import Debt
 from orchestrator.upgrade.targets import dependencies
 
+_NONE: Mapping[str, Wanted] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
@@ -30,11 +32,15 @@ class Deviation:
     found: str
 
 
-def deviations(context: RunContext, wanted: Mapping[str, Wanted]) -> list[Deviation]:
-    """Services that are not as wanted, all asked in parallel."""
+def deviations(
+    context: RunContext, wanted: Mapping[str, Wanted], seen: Mapping[str, Wanted] = _NONE
+) -> list[Deviation]:
+    """Services that are not as wanted, all asked in parallel; those `seen` just now are not asked again."""
     from concurrent.futures import ThreadPoolExecutor
 
     def look(name: str) -> Deviation | None:
+        if name in seen:
+            return None if seen[name] == wanted[name] else Deviation(name, wanted[name], seen[name])
         service = context.services[name]
         if wanted[name] == "down":
             reasons = service.why_not_down(context.seen.get(name, set()))
@@ -50,12 +56,13 @@ def deviations(context: RunContext, wanted: Mapping[str, Wanted]) -> list[Deviat
         return [found for found in pool.map(look, wanted) if found is not None]
 
 
-def bring(context: RunContext, wanted: Mapping[str, Wanted]) -> None:
+def bring(context: RunContext, wanted: Mapping[str, Wanted], seen: Mapping[str, Wanted] = _NONE) -> None:
     """Stop and start what is needed so that every service is as wanted: down verified, up ready.
 
+    `seen`: how a look just now has found services; they are not looked at again before that.
     Raises ServiceFailed, or Interrupted when a stop was requested meanwhile.
     """
-    away = {deviation.service: deviation.wanted for deviation in deviations(context, wanted)}
+    away = {deviation.service: deviation.wanted for deviation in deviations(context, wanted, seen)}
     stop_down(context, wanted, {name for name, state in away.items() if state == "down"})
     start_up(context, {name for name, state in away.items() if state == "up"})
 
