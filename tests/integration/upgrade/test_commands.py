@@ -68,7 +68,7 @@ def test_if_pending_does_nothing_where_only_steps_are_due_that_run_always(produc
 
 def test_status_tells_what_runs_what_failed_and_how_to_go_on(stack: Stack) -> None:
     stack.start_services()
-    stack.step("upgrade/0010_a.sh", "sleep 1")
+    stack.step("upgrade/0010_a.sh", f"while [ ! -e {stack.directory}/go ]; do sleep 0.05; done")
     stack.step("upgrade/3010_b.sh", "exit 5")
     run = stack.start("upgrade", "-y")
     wait_for_step(stack, "0010")
@@ -76,6 +76,7 @@ def test_status_tells_what_runs_what_failed_and_how_to_go_on(stack: Stack) -> No
     assert f"(pid {run.pid}, " in told
     assert "phase:   backends-down" in told
     assert "upgrade/0010_a.sh (1 of 2)" in told
+    (stack.directory / "go").touch()
     run.communicate(timeout=30)
     told = stack.run("status").expect(0).out
     assert "stopped in phase backends-up" in told

@@ -13,6 +13,21 @@ from tests.support.stack import Stack, temporary_stack, wait_for, wait_for_step
 UP = {"db": True, "web": True}
 
 
+def until_go(directory: Path) -> str:
+    """Shell that waits for the file `go`."""
+    return f"while [ ! -e {directory}/go ]; do sleep 0.05; done"
+
+
+def continued_beside_its_step(product: Product) -> str:
+    """Continue a killed run whose step still runs, let the step end, and hand back what was told."""
+    run = product.start("upgrade", "-y")
+    wait_for(lambda: "still runs (pid" in str(product.journal()[-1]), "the step is waited for")
+    (product.directory / "go").touch()
+    out, err = run.communicate(timeout=30)
+    assert run.returncode == 0, err
+    return out
+
+
 @pytest.fixture
 def failed(product: Product) -> Product:
     """Two steps are done, the third has failed."""
@@ -132,7 +147,7 @@ def test_a_check_that_fails_in_a_continued_run_does_not_end_it(stack: Stack) -> 
 
 def test_a_killed_run_is_continued_and_says_how_it_stands(stack: Stack) -> None:
     stack.start_services()
-    stack.step("upgrade/0010_a.sh", "sleep 5")
+    stack.step("upgrade/0010_a.sh", until_go(stack.directory))
     stack.step("upgrade/0020_b.sh")
     run = stack.start("upgrade", "-y")
     wait_for_step(stack, "0010")
@@ -142,8 +157,7 @@ def test_a_killed_run_is_continued_and_says_how_it_stands(stack: Stack) -> None:
     assert "it died without a word" in told
     assert "was running:     upgrade/0010_a.sh" in told
     assert "stopped:web" in told
-    out = stack.run("upgrade", "-y").expect(0).out
-    assert "still runs (pid" in out
+    assert "still runs (pid" in continued_beside_its_step(stack)
     assert stack.ran() == ["0010", "0020"]
     assert stack.up() == UP
 
@@ -205,7 +219,7 @@ def test_backup_and_maintenance_commands_of_a_killed_run_are_waited_for_and_not_
     note = tmp_path / "note"
 
     def command(verb: str) -> list[str]:
-        return ["/bin/sh", "-c", f"echo {verb} >>{note}; {'sleep 1' if verb == killed_in else ':'}"]
+        return ["/bin/sh", "-c", f"echo {verb} >>{note}; {until_go(tmp_path) if verb == killed_in else ':'}"]
 
     maintenance = {"enter": command("enter"), "leave": command("leave")}
     config = {"backup": {"command": command("backup")}, "maintenance": maintenance}
@@ -216,7 +230,7 @@ def test_backup_and_maintenance_commands_of_a_killed_run_are_waited_for_and_not_
         wait_for(lambda: killed_in in note.read_text(), "it has begun")
         run.kill()
         run.communicate()
-        assert "still runs" in stack.run("upgrade", "-y").expect(0).out
+        continued_beside_its_step(stack)
         assert note.read_text().split() == ["backup", "enter", "leave"]
         assert stack.ran() == ["0010"]
         assert stack.up() == UP
@@ -224,13 +238,13 @@ def test_backup_and_maintenance_commands_of_a_killed_run_are_waited_for_and_not_
 
 def test_recover_waits_for_nothing_while_a_step_of_the_dead_run_still_runs(stack: Stack) -> None:
     stack.start_services()
-    stack.step("upgrade/0010_a.sh", "sleep 3")
+    stack.step("upgrade/0010_a.sh", until_go(stack.directory))
     run = stack.start("upgrade", "-y")
     wait_for_step(stack, "0010")
     run.kill()
     run.communicate()
     assert "upgrade/0010_a.sh of run 0001-" in stack.run("recover").expect(75).err
-    stack.run("upgrade", "-y").expect(0)
+    continued_beside_its_step(stack)
 
 
 def test_a_run_killed_before_its_first_event_leaves_no_trace_in_the_lists(product: Product) -> None:
