@@ -90,4 +90,4 @@ def adopt(context: RunContext, task: Task, attempt: Attempt) -> tuple[Attempt, b
     # Its time limit counts from its own start.
     elapsed = facts.seconds_running(left.process) if left.process else 0.0
     watch = Watch(context, task, execution, log, clock.monotonic() - elapsed)
-    return end_attempt(context, task, attempt.number, log, watch.toend_attempt(), watch), running
+    return end_attempt(context, task, attempt.number, log, watch.to_end(), watch), running

@@ -79,7 +79,7 @@ def _run_once(context: RunContext, task: Task) -> Attempt:
     if isinstance(started, Ending):
         return end_attempt(context, task, number, log, started)
     watch = Watch(context, task, OwnExecution(context.shim, started), log, began)
-    ending = watch.toend_attempt()
+    ending = watch.to_end()
     if not ending.known:
         context.renew_shim()
     return end_attempt(context, task, number, log, ending, watch)

@@ -70,7 +70,7 @@ class Watch:
     timed_out: bool = False
     stopped: bool = False
 
-    def toend_attempt(self) -> Ending:
+    def to_end(self) -> Ending:
         tail = LogTail(self.log, everything=self.context.reporter.wants_all_output)
         self.heard = clock.monotonic()
 
