@@ -137,6 +137,8 @@ class SystemdManager:
                 return systemctl.order("stop", "--", *units, timeout=left)
             except ServiceFailed as error:
                 condition = self.condition()
+                if condition.activity is Activity.STOPPED:
+                    return None  # the start that cancelled the stop was itself refused: it is down all the same
                 revived = condition.activity in (Activity.RUNNING, Activity.STARTING)
                 if not revived or clock.monotonic() > deadline:
                     raise ServiceFailed(f"{error.message} ({condition.detail})", hint=error.hint) from None
