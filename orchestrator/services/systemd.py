@@ -137,8 +137,9 @@ class SystemdManager:
                 return systemctl.order("stop", "--", *units, timeout=left)
             except ServiceFailed as error:
                 condition = self.condition()
+                # The start that cancelled the stop may itself have been refused: it is down all the same.
                 if condition.activity is Activity.STOPPED:
-                    return None  # the start that cancelled the stop was itself refused: it is down all the same
+                    return None
                 revived = condition.activity in (Activity.RUNNING, Activity.STARTING)
                 if not revived or clock.monotonic() > deadline:
                     raise ServiceFailed(f"{error.message} ({condition.detail})", hint=error.hint) from None
