@@ -8,6 +8,9 @@
      +- ServiceFailed       5  a service did not reach its state
      +- StepFailed          1  a step, a backup or a maintenance command failed
      +- StateUnwritable     1  the journal or the history cannot be written
+     +- BadContent          1  an upstream's, or a mirror's, content is not what it must be
+     +- Stale               4  an upstream's metadata has expired, or is older than what is held
+     +- TransferFailed      1  a server or the network did not give what was asked for
      +- Busy               75  another run holds the lock, or a step asked to be tried later
      +- NotPermitted       77  the user may not do this
      +- UsageError          2  the command line contradicts itself
@@ -85,6 +88,18 @@ class StepFailed(OrchestratorError):
 
 
 class StateUnwritable(OrchestratorError):
+    exit_code = ExitCode.STEP_FAILED
+
+
+class BadContent(OrchestratorError):
+    exit_code = ExitCode.STEP_FAILED
+
+
+class Stale(OrchestratorError):
+    exit_code = ExitCode.REFUSED
+
+
+class TransferFailed(OrchestratorError):
     exit_code = ExitCode.STEP_FAILED
 
 

@@ -88,6 +88,20 @@ def read_json(path: Path) -> Any:
         return None
 
 
+def sync_file_system(path: Path) -> None:
+    """Everything written to the file system of `path` so far is on its disk when this returns: one wait for
+    any number of files. Raises OSError when any of it could not be written (Linux 5.8 and later tell)."""
+    import ctypes
+
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(descriptor):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(path))
+    finally:
+        os.close(descriptor)
+
+
 class DurableLog:
     """An append-only file of lines; `append` returns once the line is on the disk.
 

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the engine tells while it works: data, for a progress display, plain lines, JSON and a run's journal."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Name(StrEnum):
+    READING = "reading"  # repository, url: its entry file is asked for
+    UNCHANGED = "unchanged"  # the upstream is what the mirror was made of
+    READ = "read"  # packages: how many its indexes hold
+    RESOLVED = "resolved"  # packages, unresolved: of a closure
+    FETCHING = "fetching"  # files, bytes: what is missing
+    PROGRESS = "progress"  # files, bytes, files_total, bytes_total, rate (bytes/s): at most ten a second
+    RETRYING = "retrying"  # url, attempt, delay, why
+    LOST = "lost"  # what, why, url: one file inside the error budget
+    CHECKING = "checking"  # files: their bytes are hashed
+    CHANGED = "changed"  # the upstream changed while it was read, and is read again
+    PUBLISHING = "publishing"  # generation
+    PUBLISHED = "published"  # generation, path, packages, files, bytes
+    NOTIFIED = "notified"  # argv, exit_code
+    WARNING = "warning"  # text
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    name: Name
+    source: str
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+Watcher = Callable[[Event], None]
+
+
+def nobody(event: Event) -> None:
+    """A watcher that looks away."""

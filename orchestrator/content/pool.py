@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The pool: every file once, under the SHA-256 of its bytes, shared by all trees through hard links.
+
+    root/pool/<aa>/<sha256>            whole, verified, on the disk
+    root/pool/by/<algorithm>/<aa>/<digest> -> sha256     what a file is called in metadata without SHA-256
+    root/incoming/<sha256>             whole and verified, perhaps not yet on the disk
+    root/incoming/<key>.part, .json    half a download, and what is needed to go on with it
+
+A name in `pool/` appears only after the bytes are on the disk: what arrives waits in `incoming/` until
+`settle`, which waits for the disk once for all of it. What a dead run left in `incoming/` is hashed before
+it is believed.
+"""
+
+import contextlib
+import hashlib
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestrator.content.model import Digest
+from orchestrator.host.files import make_directory, sync_file_system, write_all
+
+_PIECE = 1 << 20
+
+
+class Pool:
+    """The pool below `root`; made when it is missing. Its methods may be called from several threads."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.objects, self.incoming = root / "pool", root / "incoming"
+        make_directory(self.objects)
+        make_directory(self.incoming)
+        self._unsettled: dict[str, int] = {}
+        self._prefixes: set[str] = set()
+        self._guard = threading.Lock()
+
+    def path(self, sha256: str) -> Path:
+        """Where the bytes of a file that is in the pool are."""
+        if sha256 in self._unsettled:
+            return self.incoming / sha256
+        return self.objects / sha256[:2] / sha256
+
+    def size(self, sha256: str) -> int | None:
+        """The size of a file in the pool; None when it is not there. A look at the file system, no hashing,
+        but for what a dead run left behind."""
+        try:
+            return (self.objects / sha256[:2] / sha256).stat().st_size
+        except FileNotFoundError:
+            pass
+        if sha256 in self._unsettled:
+            return self._unsettled[sha256]
+        return self._adopt(sha256)
+
+    def read(self, sha256: str) -> bytes:
+        return self.path(sha256).read_bytes()
+
+    def add_bytes(self, data: bytes) -> str:
+        """Put a file into the pool; its SHA-256."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        if self.size(sha256) is not None:
+            return sha256
+        temporary = self.incoming / f"{sha256}.{os.getpid()}.{threading.get_ident()}.new"
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        try:
+            write_all(descriptor, data)
+        except OSError:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+        finally:
+            os.close(descriptor)
+        self.adopt(temporary, sha256, len(data))
+        return sha256
+
+    def adopt(self, file: Path, sha256: str, size: int) -> None:
+        """Take a complete file below `incoming/`, whose bytes were hashed as they were written."""
+        os.rename(file, self.incoming / sha256)
+        with self._guard:
+            self._unsettled[sha256] = size
+
+    def settle(self) -> None:
+        """Wait until all that was added is on the disk, and give it its names. Raises OSError."""
+        with self._guard:
+            waiting = list(self._unsettled)
+        if not waiting:
+            return
+        sync_file_system(self.root)
+        for prefix in {sha256[:2] for sha256 in waiting} - self._prefixes:
+            (self.objects / prefix).mkdir(exist_ok=True)
+            self._prefixes.add(prefix)
+        for sha256 in waiting:
+            # Another process may have settled the same bytes: then ours are the same and replace them.
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(self.incoming / sha256, self.objects / sha256[:2] / sha256)
+            with self._guard:
+                self._unsettled.pop(sha256, None)
+
+    def alias(self, digest: Digest) -> str | None:
+        """The SHA-256 of the file with this digest, as far as it was ever brought in."""
+        if digest.algorithm == "sha256":
+            return digest.value
+        try:
+            return os.readlink(self._alias(digest))
+        except OSError:
+            return None
+
+    def remember(self, digest: Digest, sha256: str) -> None:
+        """That the file `sha256` has this digest too."""
+        place = self._alias(digest)
+        if digest.algorithm == "sha256" or self.alias(digest) == sha256:
+            return
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            place.unlink()
+        with contextlib.suppress(FileExistsError):
+            place.symlink_to(sha256)
+
+    def _alias(self, digest: Digest) -> Path:
+        return self.objects / "by" / digest.algorithm / digest.value[:2] / digest.value
+
+    def stored(self) -> Iterator[tuple[str, os.stat_result]]:
+        """Every file in the pool (not what is incoming), with its status: links, size."""
+        for prefix in sorted(os.listdir(self.objects)):
+            if prefix == "by":
+                continue
+            with os.scandir(self.objects / prefix) as entries:
+                for entry in entries:
+                    yield entry.name, entry.stat()
+
+    def _adopt(self, sha256: str) -> int | None:
+        """What a dead run left complete, if it is what its name says."""
+        left = self.incoming / sha256
+        try:
+            found, size = hash_file(left)
+        except FileNotFoundError:
+            return None
+        if found != sha256:
+            with contextlib.suppress(FileNotFoundError):
+                left.unlink()
+            return None
+        with self._guard:
+            self._unsettled[sha256] = size
+        return size
+
+
+def hash_file(path: Path, algorithm: str = "sha256") -> tuple[str, int]:
+    """The digest of all bytes of a file, and how many they are."""
+    digest, size = hashlib.new(algorithm, usedforsecurity=False), 0
+    with path.open("rb", buffering=0) as stream:
+        while piece := stream.read(_PIECE):
+            digest.update(piece)
+            size += len(piece)
+    return digest.hexdigest(), size
