@@ -26,6 +26,7 @@ COMMANDS = {
     "runs": "runs",
     "services": "services",
     "scripts": "scripts",
+    "mirror": "mirror",
 }
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """YAML text -> `Config`, or `Invalid` with every error and its path at once."""
 
-import difflib
 import os
 import re
 from collections.abc import Hashable, Iterable, Mapping
@@ -9,28 +8,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
 from orchestrator.config import model, shipped
+from orchestrator.config.explain import describe_error, did_you_mean
 from orchestrator.errors import Invalid, Problem
 
-# pydantic's words for the mistakes people make, in ours.
-_WORDS = {
-    "missing": "is missing",
-    "extra_forbidden": "unknown key",
-    "union_tag_not_found": "'manager' is missing (one of systemd, supervisor, process, command, external)",
-    "tuple_type": "takes a list",
-    "dict_type": "takes a mapping of keys",
-    "model_type": "takes a mapping of keys",
-    "model_attributes_type": "takes a mapping of keys",
-    "string_type": "takes text; put quotes around numbers, dates, yes and no",
-}
-# What pydantic calls the key of a mapping, as against its value.
-_KEY = "[key]"
 _WHOLE_NUMBER, _MERGE = "tag:yaml.org,2002:int", "tag:yaml.org,2002:merge"
-# services, NAME, MANAGER: pydantic puts the branch of the union into an error's location; no user has written it.
-_PLACE_OF_MANAGER = 2
 
 
 class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
@@ -96,7 +80,7 @@ def find_config(option: Path | None, environ: Mapping[str, str] = os.environ) ->
 
 def load_config(path: Path) -> model.Config:
     """The configuration in `path`. Raises Invalid with all problems."""
-    if not _is_there(path):
+    if not is_there(path):
         raise Invalid(
             f"there is no configuration at {path}",
             hint="name one with --config FILE or $ORCHESTRATOR_CONFIG; orchestrator.yaml(5) has an example",
@@ -135,7 +119,7 @@ def layers_of(path: Path) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
     return found[0], found[1]
 
 
-def _is_there(path: Path) -> bool:
+def is_there(path: Path) -> bool:
     """Also when this user may not look."""
     try:
         path.lstat()
@@ -144,60 +128,6 @@ def _is_there(path: Path) -> bool:
     except OSError:
         pass
     return True
-
-
-def describe_error(root: type[BaseModel], item: ErrorDetails) -> Problem:
-    """One pydantic error as a Problem whose `where` is the path as the user wrote it."""
-    location = _written_location(item["loc"])
-    where = ""
-    for part in location:
-        where += f"[{part}]" if isinstance(part, int) else f".{part}" if where else str(part)
-    kind = item["type"]
-    what = _WORDS.get(kind, item["msg"].removeprefix("Value error, "))
-    if item["loc"] and item["loc"][-1] == _KEY:
-        return Problem(where, "is not a name: it takes letters, digits and _.@-, in quotes if it is a number")
-    if kind == "extra_forbidden":
-        nearest = difflib.get_close_matches(str(location[-1]), _known_keys(root, item["loc"][:-1]), 1, 0.5)
-        return Problem(where, what, f"did you mean {nearest[0]}?" if nearest else "")
-    if kind == "union_tag_invalid":
-        what = f"unknown manager {item['ctx']['tag']} (one of {item['ctx']['expected_tags']})"
-    return Problem(where or "the file", what)
-
-
-def _written_location(location: tuple[str | int, ...]) -> list[str | int]:
-    """`location` without what pydantic inserts."""
-    inserted = _PLACE_OF_MANAGER if location[:1] == ("services",) else None
-    return [part for index, part in enumerate(location) if index != inserted and part != _KEY]
-
-
-def _known_keys(root: type[BaseModel], location: Iterable[str | int]) -> list[str]:
-    """The keys that the mapping at `location` may have."""
-    where = list(location)
-    if where[:1] == ["services"] and len(where) >= 3:
-        branches: dict[Any, type[BaseModel]] = {
-            "systemd": model.SystemdService,
-            "supervisor": model.SupervisorService,
-            "process": model.ProcessService,
-            "command": model.CommandService,
-            "external": model.ExternalService,
-        }
-        if "ready" not in where[3:]:
-            return _keys(branches[where[2]])
-        kind = where[-1]
-        probe = next(
-            (p for p in model.Probe.__subclasses__() if p.__name__.lower() == f"{kind}probe"), model.Probe
-        )
-        return _keys(probe)
-    sections: dict[Any, type[BaseModel]] = {
-        "product": model.Product,
-        "maintenance": model.Maintenance,
-        "backup": model.Backup,
-    }
-    return _keys(sections.get(where[0], root) if where else root)
-
-
-def _keys(of: type[BaseModel]) -> list[str]:
-    return [field.alias or name for name, field in of.model_fields.items() if name != "kind"]
 
 
 def _absolute(config: model.Config, base: Path) -> model.Config:
@@ -224,8 +154,7 @@ def _cross_checks(document: dict[Any, Any]) -> Iterable[Problem]:
         for index, other in enumerate(others):
             where = f"services.{name}.after[{index}]"
             if other not in services:
-                nearest = difflib.get_close_matches(other, services, 1, 0.5)
-                yield Problem(where, f"no service {other}", f"did you mean {nearest[0]}?" if nearest else "")
+                yield Problem(where, f"no service {other}", did_you_mean(other, services))
             elif tiers.get(name) == "backend" and tiers.get(other) == "application":
                 yield Problem(where, f"the backend {name} cannot come after the application {other}")
     loop = find_loop(after)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 ADMINISTRATOR = Path("/etc/orchestrator")
 CONFIG_FILE = ADMINISTRATOR / "orchestrator.yaml"
+MIRRORS_FILE = ADMINISTRATOR / "mirrors.yaml"
 
 
 def share_directory() -> Path:

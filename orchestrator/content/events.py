@@ -10,7 +10,6 @@ from typing import Any
 class Name(StrEnum):
     READING = "reading"  # repository, url: its entry file is asked for
     UNCHANGED = "unchanged"  # the upstream is what the mirror was made of
-    READ = "read"  # packages: how many its indexes hold
     RESOLVED = "resolved"  # packages, unresolved: of a closure
     FETCHING = "fetching"  # files, bytes: what is missing
     PROGRESS = "progress"  # files, bytes, files_total, bytes_total, rate (bytes/s): at most ten a second

@@ -147,6 +147,7 @@ class Role(StrEnum):
 
     PACKAGE = "package"
     COMPANION = "companion"  # source packages, installer images: files beside the packages
+    KEY = "key"  # the certificates that clients verify the metadata with
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,24 +4,30 @@
     root/pool/<aa>/<sha256>            whole, verified, on the disk
     root/pool/by/<algorithm>/<aa>/<digest> -> sha256     what a file is called in metadata without SHA-256
     root/incoming/<sha256>             whole and verified, perhaps not yet on the disk
+    root/incoming/<sha256>.*.own       the same, where another run brings the same file just now
     root/incoming/<key>.part, .json    half a download, and what is needed to go on with it
 
 A name in `pool/` appears only after the bytes are on the disk: what arrives waits in `incoming/` until
 `settle`, which waits for the disk once for all of it. What a dead run left in `incoming/` is hashed before
-it is believed.
+it is believed. A file of an unsettled name is never replaced: another run may be waiting for the disk with it.
 """
 
 import contextlib
 import hashlib
 import os
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from orchestrator.content.model import Digest
+from orchestrator.content.model import DIGEST_ALGORITHMS, Digest
 from orchestrator.host.files import make_directory, sync_file_system, write_all
 
 _PIECE = 1 << 20
+_HEX = re.compile(r"[0-9a-f]+")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+# A web server of another user reads the trees, whatever the umask of the run.
+_READABLE = 0o644
 
 
 class Pool:
@@ -30,39 +36,44 @@ class Pool:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.objects, self.incoming = root / "pool", root / "incoming"
-        make_directory(self.objects)
-        make_directory(self.incoming)
-        self._unsettled: dict[str, int] = {}
+        for directory in (root, self.objects, self.incoming):
+            make_public_directory(directory)
+        self._unsettled: dict[str, tuple[Path, int]] = {}
         self._prefixes: set[str] = set()
         self._guard = threading.Lock()
 
     def path(self, sha256: str) -> Path:
-        """Where the bytes of a file that is in the pool are."""
-        if sha256 in self._unsettled:
-            return self.incoming / sha256
+        """Where the bytes of a file that is in the pool are. Before `settle` that is not for long."""
+        waiting = self._unsettled.get(sha256)
+        if waiting is not None and waiting[0].exists():
+            return waiting[0]
         return self.objects / sha256[:2] / sha256
 
     def size(self, sha256: str) -> int | None:
-        """The size of a file in the pool; None when it is not there. A look at the file system, no hashing,
-        but for what a dead run left behind."""
+        """The size of a file in the pool; None when it is not there, or when no file can have this name. A
+        look at the file system, no hashing, but for what a dead run left behind."""
+        if not _SHA256.fullmatch(sha256):
+            return None
         try:
             return (self.objects / sha256[:2] / sha256).stat().st_size
         except FileNotFoundError:
             pass
-        if sha256 in self._unsettled:
-            return self._unsettled[sha256]
-        return self._adopt(sha256)
+        waiting = self._unsettled.get(sha256)
+        return waiting[1] if waiting is not None else self._adopt(sha256)
 
     def read(self, sha256: str) -> bytes:
-        return self.path(sha256).read_bytes()
+        try:
+            return self.path(sha256).read_bytes()
+        except FileNotFoundError:  # settled between the two
+            return self.path(sha256).read_bytes()
 
     def add_bytes(self, data: bytes) -> str:
         """Put a file into the pool; its SHA-256."""
         sha256 = hashlib.sha256(data).hexdigest()
         if self.size(sha256) is not None:
             return sha256
-        temporary = self.incoming / f"{sha256}.{os.getpid()}.{threading.get_ident()}.new"
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        temporary = self._own_name(sha256, "new")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _READABLE)
         try:
             write_all(descriptor, data)
         except OSError:
@@ -75,27 +86,47 @@ class Pool:
         return sha256
 
     def adopt(self, file: Path, sha256: str, size: int) -> None:
-        """Take a complete file below `incoming/`, whose bytes were hashed as they were written."""
-        os.rename(file, self.incoming / sha256)
+        """Take a complete file below `incoming/`, whose bytes were hashed as they were written. It is moved."""
+        if os.stat(file).st_mode & 0o777 != _READABLE:
+            os.chmod(file, _READABLE)
+        whole = self.incoming / sha256
+        try:
+            os.link(file, whole)
+        except FileExistsError:
+            whole = self._own_name(sha256, "own")
+            os.rename(file, whole)
+        else:
+            os.unlink(file)
         with self._guard:
-            self._unsettled[sha256] = size
+            if sha256 in self._unsettled and whole.suffix == ".own":  # two threads brought the same
+                os.unlink(whole)
+            else:
+                self._unsettled[sha256] = (whole, size)
+
+    def _own_name(self, sha256: str, suffix: str) -> Path:
+        return self.incoming / f"{sha256}.{os.getpid()}.{threading.get_ident()}.{suffix}"
 
     def settle(self) -> None:
         """Wait until all that was added is on the disk, and give it its names. Raises OSError."""
         with self._guard:
-            waiting = list(self._unsettled)
+            waiting = {sha256: place for sha256, (place, _) in self._unsettled.items()}
         if not waiting:
             return
         sync_file_system(self.root)
         for prefix in {sha256[:2] for sha256 in waiting} - self._prefixes:
             (self.objects / prefix).mkdir(exist_ok=True)
             self._prefixes.add(prefix)
-        for sha256 in waiting:
-            # Another process may have settled the same bytes: then ours are the same and replace them.
+        for sha256, place in waiting.items():
+            # Another run may have settled the same file that a dead one left: then it is there.
             with contextlib.suppress(FileNotFoundError):
-                os.rename(self.incoming / sha256, self.objects / sha256[:2] / sha256)
+                os.rename(place, self.objects / sha256[:2] / sha256)
             with self._guard:
                 self._unsettled.pop(sha256, None)
+
+    def discard(self, sha256: str) -> None:
+        """Forget a file whose bytes are damaged, so that it is brought in again. Trees keep what they have."""
+        with contextlib.suppress(FileNotFoundError):
+            (self.objects / sha256[:2] / sha256).unlink()
 
     def alias(self, digest: Digest) -> str | None:
         """The SHA-256 of the file with this digest, as far as it was ever brought in."""
@@ -103,14 +134,14 @@ class Pool:
             return digest.value
         try:
             return os.readlink(self._alias(digest))
-        except OSError:
+        except (OSError, ValueError):
             return None
 
     def remember(self, digest: Digest, sha256: str) -> None:
-        """That the file `sha256` has this digest too."""
-        place = self._alias(digest)
+        """That the file `sha256` has this digest too. Raises ValueError for what is no digest."""
         if digest.algorithm == "sha256" or self.alias(digest) == sha256:
             return
+        place = self._alias(digest)
         place.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
             place.unlink()
@@ -118,16 +149,19 @@ class Pool:
             place.symlink_to(sha256)
 
     def _alias(self, digest: Digest) -> Path:
+        if digest.algorithm not in DIGEST_ALGORITHMS or not _HEX.fullmatch(digest.value):
+            raise ValueError(f"{digest.algorithm} {digest.value!r} is not a digest")
         return self.objects / "by" / digest.algorithm / digest.value[:2] / digest.value
 
     def stored(self) -> Iterator[tuple[str, os.stat_result]]:
         """Every file in the pool (not what is incoming), with its status: links, size."""
         for prefix in sorted(os.listdir(self.objects)):
-            if prefix == "by":
+            if len(prefix) != 2 or not _HEX.fullmatch(prefix):
                 continue
             with os.scandir(self.objects / prefix) as entries:
                 for entry in entries:
-                    yield entry.name, entry.stat()
+                    if _SHA256.fullmatch(entry.name):
+                        yield entry.name, entry.stat(follow_symlinks=False)
 
     def _adopt(self, sha256: str) -> int | None:
         """What a dead run left complete, if it is what its name says."""
@@ -141,8 +175,15 @@ class Pool:
                 left.unlink()
             return None
         with self._guard:
-            self._unsettled[sha256] = size
+            self._unsettled.setdefault(sha256, (left, size))
         return size
+
+
+def make_public_directory(path: Path) -> None:
+    """`path` and its parents, durable; a new one is open to all readers, whatever the umask of the run."""
+    if not path.is_dir():
+        make_directory(path)
+        path.chmod(0o755)
 
 
 def hash_file(path: Path, algorithm: str = "sha256") -> tuple[str, int]:

@@ -188,11 +188,11 @@ class FileLock:
         self.path = path
         self._descriptor = -1
 
-    def try_acquire(self) -> bool:
-        """False when another process holds it."""
+    def try_acquire(self, *, shared: bool = False) -> bool:
+        """False when another process holds it (`shared`: when one holds it alone)."""
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
             return False
@@ -220,6 +220,23 @@ class FileLock:
         self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
     ) -> None:
         self.release()
+
+
+def open_alone(path: Path, *, create: bool) -> int:
+    """A descriptor to read and write `path` that no other process, nor a second call here, has while it is
+    open. Raises BlockingIOError when somebody has, FileNotFoundError when there is none to open."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | (os.O_CREAT if create else 0), 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Its last holder may have given it another name in between: then that one is not ours to write.
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(descriptor)):
+                    return descriptor
+        except OSError:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
 
 
 def lock_is_held(path: Path) -> bool:

@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from orchestrator.config.load import describe_error, read_yaml
+from orchestrator.config.explain import describe_error
+from orchestrator.config.load import read_yaml
 from orchestrator.config.model import Model, Tier
 from orchestrator.errors import Invalid, Problem
 

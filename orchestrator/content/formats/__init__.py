@@ -3,13 +3,14 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from orchestrator.content.fetching import Fetcher, Wanted
 from orchestrator.content.model import (
     Closure,
     ClosureOptions,
     Details,
+    Digest,
     Metadata,
     Package,
     Query,
@@ -24,11 +25,13 @@ from orchestrator.content.source import Source
 @dataclass(frozen=True, slots=True)
 class Trust:
     """What is believed of an upstream. `now` in seconds since the epoch. `allow_stale`: metadata that has
-    expired or is older than `held` is taken all the same."""
+    expired or is older than `held` is taken all the same. `pinned`: digests of entry files that a metalink names,
+    by their paths; one of them must hold, where there is any."""
 
     now: float
     allow_stale: bool = False
     warn: Callable[[str], None] = lambda _: None
+    pinned: Mapping[str, tuple[Digest, ...]] = field(default_factory=dict)
 
 
 class Offer(Protocol):
@@ -53,10 +56,12 @@ class Offer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One source in a resolution. With `everything` all its packages are roots (a full mirror, a master)."""
+    """One source in a resolution. With `everything` all its packages are roots (a full mirror, a master).
+    `refused` are packages of the offer that must not be taken (the source's filters exclude them)."""
 
     offer: Offer
     everything: bool = False
+    refused: frozenset[Package] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,9 @@ class Format(Protocol):
         request a repository). Raises BadContent (signature, digests, form), Stale, TransferFailed; nothing
         of a refused metadata is returned.
         """
+
+    def version_key(self, version: str) -> Any:
+        """What orders versions by the format's rules."""
 
     def load(self, source: Source, metadata: Sequence[Metadata], pool: Pool) -> Offer: ...
 

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The content engine's events and outcomes in words: lines and tables for people, documents for programs. Pure."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from orchestrator.cli.wording import Line
+from orchestrator.config.quantities import show_duration, show_size
+from orchestrator.content.events import Event, Name
+from orchestrator.content.model import Because, Package
+from orchestrator.content.outcome import Outcome, Status
+from orchestrator.content.upkeep import Verified
+
+_UNRESOLVED_SHOWN = 10
+
+
+def describe(event: Event) -> Line | None:
+    """A line for an event; None for those that only move a progress bar."""
+    word = _WORDS.get(event.name)
+    told = word(event.fields) if word else None
+    return Line(f"{event.source}: {told.text}", told.style) if told else None
+
+
+def _resolved(fields: dict[str, Any]) -> Line:
+    unresolved = f", {fields['unresolved']} relations unresolved" if fields["unresolved"] else ""
+    return Line(f"{fields['packages']} packages are needed{unresolved}")
+
+
+def _fetching(fields: dict[str, Any]) -> Line:
+    if not fields["files"]:
+        return Line("nothing to download")
+    return Line(f"{fields['files']} files to download, {show_size(fields['bytes'])}")
+
+
+def _retrying(fields: dict[str, Any]) -> Line:
+    delay = f", again in {show_duration(fields['delay'])}" if fields["delay"] else ""
+    return Line(f"{fields['url']}: {fields['why']}{delay}", "dim")
+
+
+def _published(fields: dict[str, Any]) -> Line:
+    lost = f", {len(fields['lost'])} lost" if fields["lost"] else ""
+    size = show_size(fields["bytes"])
+    text = f"published generation {fields['generation']}: {fields['packages']} packages, {size}{lost}"
+    return Line(text, "bad" if lost else "good")
+
+
+_WORDS: dict[Name, Callable[[dict[str, Any]], Line | None]] = {
+    Name.READING: lambda fields: Line(f"reading {', '.join(fields['repositories'])}", "dim"),
+    Name.UNCHANGED: lambda fields: Line(f"unchanged, generation {fields['generation']}", "good"),
+    Name.RESOLVED: _resolved,
+    Name.FETCHING: _fetching,
+    Name.RETRYING: _retrying,
+    Name.LOST: lambda fields: Line(f"lost {fields['what']}: {fields['why']}", "bad"),
+    Name.CHECKING: lambda fields: Line(f"checking {fields['files']} files"),
+    Name.CHANGED: lambda _: Line("the upstream changed meanwhile; reading it again"),
+    Name.PUBLISHED: _published,
+    Name.NOTIFIED: lambda fields: Line(fields["text"], "bad") if fields["exit_code"] else None,
+    Name.WARNING: lambda fields: Line(fields["text"], "bad"),
+}
+
+
+def summary(outcome: Outcome) -> list[Line]:
+    """What is left to be said of one source when all is done."""
+    lines: list[Line] = []
+    if outcome.error is not None:
+        lines.append(Line(f"{outcome.source}: failed: {outcome.error.message}", "bad"))
+        lines += [Line(f"  {problem}", "bad") for problem in outcome.error.problems]
+        if outcome.error.hint:
+            lines.append(Line(f"  -> {outcome.error.hint}"))
+    if outcome.status is Status.PLANNED:
+        lines += _plan(outcome)
+    if outcome.status in (Status.PUBLISHED, Status.PLANNED):
+        lines += unresolved_lines(outcome)
+    return lines
+
+
+def _plan(outcome: Outcome) -> list[Line]:
+    fetch = f"{outcome.fetched_files} files, {show_size(outcome.fetched_bytes)} to download"
+    gone = f"{outcome.removed_files} files, {show_size(outcome.removed_bytes)} to remove"
+    return [
+        Line(f"{outcome.source}: {outcome.packages} packages, {show_size(outcome.bytes)}", "bold"),
+        Line(f"  {fetch}"),
+        Line(f"  {gone}"),
+    ]
+
+
+def unresolved_lines(outcome: Outcome) -> list[Line]:
+    shown = outcome.unresolved[:_UNRESOLVED_SHOWN]
+    lines = [
+        Line(f"  unresolved: {u.relation} of {u.by or 'the request'}{_nearest(u.nearest)}") for u in shown
+    ]
+    more = len(outcome.unresolved) - len(shown)
+    if more:
+        lines.append(Line(f"  and {more} more: `orchestrator mirror unresolved` lists all", "dim"))
+    return lines
+
+
+def _nearest(text: str) -> str:
+    return f" ({text})" if text else ""
+
+
+def package_row(package: Package) -> tuple[str, ...]:
+    size = "-" if package.file.size is None else show_size(package.file.size)
+    return (
+        package.name,
+        package.version,
+        package.architecture,
+        size,
+        f"{package.source}: {package.repository}",
+    )
+
+
+def package_document(package: Package) -> dict[str, Any]:
+    digest = package.file.digest
+    return {
+        "name": package.name,
+        "version": package.version,
+        "architecture": package.architecture,
+        "source": package.source,
+        "repository": package.repository,
+        "path": package.file.path,
+        "size": package.file.size,
+        "digest": f"{digest.algorithm}:{digest.value}" if digest else None,
+        "section": package.section,
+        "origin": package.origin,
+    }
+
+
+def verified_lines(verified: Verified) -> list[Line]:
+    """What a check of one mirror found, and what became of it."""
+    name, report = verified.name, verified.report
+    if report.ok:
+        return [Line(f"{name}: {report.files} files, {show_size(report.bytes)}: all as published", "good")]
+    lines = [Line(f"{name}: {len(report.damaged)} of {report.files} files are damaged", "bad")]
+    lines += [Line(f"  {problem}", "bad") for problem in report.damaged]
+    if verified.repair is None:
+        lines.append(Line(f"  -> `orchestrator mirror verify --repair {name}` brings them in again"))
+    elif verified.ok:
+        lines.append(Line(f"{name}: repaired, generation {verified.repair.generation} is published", "good"))
+    else:
+        lines += summary(verified.repair)
+    return lines
+
+
+def verified_document(verified: Verified) -> dict[str, Any]:
+    return {
+        "name": verified.name,
+        "ok": verified.ok,
+        "files": verified.report.files,
+        "bytes": verified.report.bytes,
+        "damaged": [str(problem) for problem in verified.report.damaged],
+        "repair": verified.repair.to_json() if verified.repair else None,
+    }
+
+
+def chain_lines(links: Sequence[Any]) -> list[Line]:
+    """The chain that brings a package in, each link under the one it explains."""
+    lines = [Line(str(links[0].package), "bold")]
+    for depth, link in enumerate(links, 1):
+        indent = "  " * depth
+        reason = link.reason
+        if reason.because is Because.REQUESTED:
+            lines.append(Line(f"{indent}requested: {reason.relation}"))
+        elif reason.by is None:
+            lines.append(Line(f"{indent}{reason.because}"))
+        else:
+            lines.append(Line(f"{indent}<- {reason.by} {reason.because} {reason.relation}"))
+    return lines

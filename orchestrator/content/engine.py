@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every use case works with: the pool, the transfer, the sources' fetchers and offers; opened once, closed once."""
+
+import contextlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from orchestrator.content.addresses import Addresses, addresses_of
+from orchestrator.content.events import Event, Name, Watcher, nobody
+from orchestrator.content.fetching import Fetcher
+from orchestrator.content.formats import Format, Offer, Trust
+from orchestrator.content.formats.known import format_of
+from orchestrator.content.generations import MirrorStore
+from orchestrator.content.groups import known
+from orchestrator.content.model import FileRef, Metadata
+from orchestrator.content.pool import Pool
+from orchestrator.content.source import Mirrors, Source
+from orchestrator.errors import Busy, Interrupted
+from orchestrator.host import clock
+
+if TYPE_CHECKING:
+    from orchestrator.content.transfer.engine import Transfer
+
+
+class Engine:
+    """The content engine of one mirrors.yaml. Nothing is opened before it is used.
+
+    `watch` is told everything that happens; `stop` is asked often whether to end early (then Interrupted is
+    raised). To be used as a context manager.
+    """
+
+    def __init__(
+        self, mirrors: Mirrors, *, watch: Watcher = nobody, stop: Callable[[], bool] = lambda: False
+    ) -> None:
+        self.mirrors = mirrors
+        self.common = mirrors.common
+        self._watch, self._stop = watch, stop
+        self._pool: Pool | None = None
+        self._transfer: Transfer | None = None
+        self._fetchers: dict[str, Fetcher] = {}
+        self._addresses: dict[str, Addresses] = {}
+        self._busy_with = ""
+
+    def source(self, name: str) -> Source:
+        """Raises UsageError for an unknown name."""
+        by_name = {source.name: source for source in self.mirrors.sources}
+        return by_name[known(by_name, [name])[0]]
+
+    @property
+    def root(self) -> Path:
+        return self.common.destination
+
+    @property
+    def pool(self) -> Pool:
+        if self._pool is None:
+            self._pool = Pool(self.root)
+        return self._pool
+
+    def store(self, name: str) -> MirrorStore:
+        return MirrorStore(self.pool, name)
+
+    def format(self, source: Source) -> Format:
+        return format_of(source.type)
+
+    def tell(self, name: Name, source: str, **fields: Any) -> None:
+        self._watch(Event(name, source, fields))
+
+    def check_stop(self) -> None:
+        """Raises Interrupted when somebody asked to stop."""
+        if self._stop():
+            raise Interrupted(
+                "stopped on request: what was downloaded is kept, and the published mirrors are as they were"
+            )
+
+    @property
+    def transfer(self) -> "Transfer":
+        if self._transfer is None:
+            from orchestrator.content.transfer.engine import Transfer
+
+            self._transfer = Transfer(self.common, watch=self._transferring, stop=self._stop)
+        return self._transfer
+
+    def _transferring(self, what: Any) -> None:
+        """The transfer's own words, as events of the source it works for."""
+        from orchestrator.content.transfer.requests import Tally
+
+        if isinstance(what, Tally):
+            fields = {
+                "files": what.files,
+                "files_total": what.files_total,
+                "bytes": what.bytes,
+                "bytes_total": what.bytes_total,
+                "rate": what.rate,
+            }
+            self.tell(Name.PROGRESS, self._busy_with, **fields)
+        else:
+            fields = {"url": what.url, "attempt": what.attempt, "delay": what.delay, "why": what.why}
+            self.tell(Name.RETRYING, self._busy_with, **fields)
+
+    def addresses(self, source: Source) -> Addresses:
+        """Where the source's files are; a mirrorlist or metalink is read once."""
+        if source.name not in self._addresses:
+            self._addresses[source.name] = addresses_of(source, self.transfer)
+        return self._addresses[source.name]
+
+    def fetcher(self, source: Source) -> Fetcher:
+        """The fetcher of `source`; progress is told in its name from now on."""
+        self._busy_with = source.name
+        if source.name not in self._fetchers:
+            from orchestrator.content.bring import SourceFetcher
+
+            by_prefix = self.addresses(source).by_prefix
+            self._fetchers[source.name] = SourceFetcher(self.pool, self.transfer, source, by_prefix)
+        return self._fetchers[source.name]
+
+    def refresh(
+        self, source: Source, held: Sequence[Metadata], *, allow_stale: bool = False
+    ) -> tuple[Metadata, ...]:
+        """The source's verified metadata, on the disk. Raises BadContent, Stale, TransferFailed, Invalid."""
+        self.check_stop()
+        self.tell(Name.READING, source.name, repositories=list(source.repositories))
+        trust = Trust(
+            clock.now().timestamp(),
+            allow_stale,
+            lambda text: self.tell(Name.WARNING, source.name, text=text),
+            self.addresses(source).pinned,
+        )
+        metadata = self.format(source).refresh(source, self.fetcher(source), held, trust)
+        self.pool.settle()
+        return metadata
+
+    def read(self, name: str, *, allow_stale: bool = False) -> Offer:
+        """What the source `name` offers now. What was held already is asked for conditionally, and what is
+        new is held for the next time, unless somebody is at work on the mirror."""
+        source = self.source(name)
+        store = self.store(name)
+        held = store.held()
+        metadata = self.refresh(source, held, allow_stale=allow_stale)
+        if metadata != held:
+            with contextlib.suppress(Busy), store.lock():
+                store.hold(metadata)
+        return self.load(source, metadata)
+
+    def load(self, source: Source, metadata: Sequence[Metadata]) -> Offer:
+        return self.format(source).load(source, metadata, self.pool)
+
+    def has(self, file: FileRef) -> bool:
+        """Whether the bytes of a file are in the pool: a look at sizes; they were hashed when they came."""
+        if file.digest is None:
+            return False
+        sha256 = self.pool.alias(file.digest)
+        size = self.pool.size(sha256) if sha256 else None
+        return size is not None and file.size in (None, size)
+
+    def close(self) -> None:
+        if self._transfer is not None:
+            self._transfer.close()
+            self._transfer = None
+        self._fetchers.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *ended: object) -> None:
+        self.close()
+
+
+def free_space(path: Path) -> int:
+    """Bytes that this user may still write to the file system of `path`."""
+    status = os.statvfs(path)
+    return (status.f_bavail if os.geteuid() else status.f_bfree) * status.f_frsize
+
+
+def in_part(sources: Sequence[Source], names: Sequence[str], *, wanted: bool) -> Sequence[Source]:
+    """`sources`; when it is `wanted`, the named ones (all without a name) as partial mirrors."""
+    if not wanted:
+        return sources
+    return [replace(s, partial=True) if s.name in names or not names else s for s in sources]

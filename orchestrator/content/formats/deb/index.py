@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Packages index, read lazily: names and offsets by one regular expression, stanzas when they are reached.
+
+An index of 63,000 packages is 50 MB; a closure of a hundred of them reaches some thousand. What is broken
+or hostile in a stanza that is reached raises BadContent naming the package and where the index came from.
+"""
+
+import contextlib
+import gc
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from orchestrator.content.formats.deb.control import Buffer, fields, normal, stanza_around, stanzas
+from orchestrator.content.model import DIGEST_ALGORITHMS, Digest, FileRef, Package, safe_path
+from orchestrator.errors import BadContent
+
+_NAME = re.compile(rb"\nPackage:[ \t]*([^\s]+)")
+_PROVIDES = re.compile(rb"\nProvides:([^\n]*(?:\n[ \t][^\n]*)*)")
+_PROVIDED = re.compile(rb"([^\s,(:]+)[^,(]*(?:\(\s*=\s*([^)\s]+)\s*\))?")
+_READ = re.compile(
+    r"\n(Package|Version|Architecture|Source|Section|Filename|Size|SHA256|SHA512|SHA1|MD5sum|MD5Sum):"
+    r"[ \t]*([^\n]*)"
+)
+_PLAIN_PATH = re.compile(r"(?:[\w+~%:=@,-][\w.+~%:=@,-]*/)*[\w+~%:=@,-][\w.+~%:=@,-]*", re.ASCII).fullmatch
+_HEX = {"sha256": 64, "sha512": 128, "sha1": 40, "md5": 32}
+_DIGITS = {name: re.compile(f"[0-9A-Fa-f]{{{length}}}").fullmatch for name, length in _HEX.items()}
+_STRONG = tuple((name, name.upper()) for name in DIGEST_ALGORITHMS if name in ("sha256", "sha512"))
+_WEAK = (("sha1", "SHA1"), ("md5", "MD5sum"), ("md5", "MD5Sum"))
+_new = tuple.__new__  # of a named tuple, without the way through its keyword arguments
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an index came from. `path` without compression; `address` is for messages; `weak`: MD5 and SHA-1
+    alone are enough (the upstream is not verified anyway)."""
+
+    source: str
+    repository: str
+    path: str
+    address: str
+    weak: bool = False
+
+
+class PackagesIndex:
+    """One Packages index. `data` is kept as it is; positions are offsets in it."""
+
+    def __init__(self, data: Buffer, origin: Origin) -> None:
+        self.data = normal(data)
+        self.origin = origin
+        self._read: dict[int, Package] = {}
+        self._all: list[Package] | None = None
+
+    @cached_property
+    def _names(self) -> dict[bytes, int | list[int]]:
+        """Offsets of the Package fields by name: a list only where there are several."""
+        found: dict[bytes, int | list[int]] = {}
+        first = _NAME.match(b"\n" + self.data[:512])
+        if first:
+            found[first[1]] = 0
+        for match in _NAME.finditer(self.data):
+            name = match[1]
+            if name not in found:
+                found[name] = match.start() + 1
+            else:
+                before = found[name]
+                found[name] = [*(before if isinstance(before, list) else [before]), match.start() + 1]
+        return found
+
+    @cached_property
+    def _provided(self) -> dict[bytes, list[tuple[int, bytes]]]:
+        """Offsets of the Provides fields by name, with the version."""
+        found: dict[bytes, list[tuple[int, bytes]]] = {}
+        for match in _PROVIDES.finditer(self.data):
+            offset = match.start() + 1
+            for name, version in _PROVIDED.findall(match[1]):
+                found.setdefault(name, []).append((offset, version))
+        return found
+
+    def names(self) -> Sequence[str]:
+        return [name.decode("utf-8", "replace") for name in self._names]
+
+    def named(self, name: str) -> list[Package]:
+        found = self._names.get(name.encode("utf-8", "surrogateescape"))
+        if found is None:
+            return []
+        return _unique([self._package(offset) for offset in (found if isinstance(found, list) else [found])])
+
+    def providing(self, name: str) -> list[tuple[Package, str]]:
+        found = self._provided.get(name.encode("utf-8", "surrogateescape"), ())
+        return [(self._package(offset), version.decode("utf-8", "replace")) for offset, version in found]
+
+    def packages(self) -> Sequence[Package]:
+        """All, in order; entries that are repeated word for word are given once."""
+        if self._all is None:
+            with _without_collector():
+                self._all = _unique([self._at(start, end) for start, end in stanzas(self.data)])
+        return self._all
+
+    def stanza(self, package: Package) -> bytes:
+        """The package's entry byte for byte, without the empty line after it. Raises KeyError."""
+        start, end = self._span(package)
+        return self.data[start:end]
+
+    def position(self, package: Package) -> int:
+        """Grows along the index. Raises KeyError."""
+        return self._span(package)[0]
+
+    def fields(self, package: Package) -> Mapping[str, str]:
+        return fields(self.stanza(package))
+
+    def _span(self, package: Package) -> tuple[int, int]:
+        found = self._names.get(package.name.encode("utf-8", "surrogateescape"), ())
+        for offset in (found,) if isinstance(found, int) else found:
+            if self._package(offset) == package:
+                return stanza_around(self.data, offset)
+        raise KeyError(package)
+
+    def _package(self, offset: int) -> Package:
+        """The package whose stanza `offset` is in."""
+        start, end = stanza_around(self.data, offset)
+        package = self._read.get(start)
+        if package is None:
+            package = self._read[start] = self._at(start, end)
+        return package
+
+    def _at(self, start: int, end: int) -> Package:
+        found = dict(_READ.findall("\n" + self.data[start:end].decode("utf-8", "surrogateescape")))
+        try:
+            return _package(found, self.origin)
+        except (KeyError, ValueError) as error:
+            name = printable(found.get("Package", "")) or f"the entry at byte {start}"
+            what = f"it has no {error.args[0]}" if isinstance(error, KeyError) else str(error)
+            raise BadContent(f"{self.origin.address}: {name}: {what}") from None
+
+
+def _package(found: dict[str, str], origin: Origin) -> Package:
+    """Raises KeyError for a field that is missing, ValueError for one that is wrong."""
+    name, version, architecture = found["Package"], found["Version"], found["Architecture"]
+    path, size = found["Filename"], found["Size"]
+    if not (f"{name}{version}{architecture}".isprintable() and name and version):
+        raise ValueError("its name or version is not printable text")
+    if not _PLAIN_PATH(path):
+        path = _checked(path)
+    if not size.isdecimal():
+        raise ValueError(f"its Size is {printable(size)!r}")
+    file = _new(FileRef, (path, int(size), _digest(found, weak=origin.weak)))
+    source, section = found.get("Source", ""), found.get("Section", "")
+    return _new(
+        Package,
+        (
+            name,
+            version,
+            architecture,
+            file,
+            origin.source,
+            origin.repository,
+            origin.path,
+            section if section.isprintable() else printable(section),
+            source.partition(" ")[0] if source.isprintable() and source else name,
+        ),
+    )
+
+
+def _checked(path: str) -> str:
+    if not path.isprintable():
+        raise ValueError(f"its Filename {printable(path)!r} is not printable text")
+    return safe_path(path)
+
+
+def _digest(found: dict[str, str], *, weak: bool) -> Digest:
+    """The one that decides, see DIGEST_ALGORITHMS."""
+    for algorithm, spelling in (*_STRONG, *_WEAK) if weak else _STRONG:
+        value = found.get(spelling)
+        if value is not None:
+            if not _DIGITS[algorithm](value):
+                raise ValueError(f"its {spelling} is not one")
+            return _new(Digest, (algorithm, value.lower()))
+    if not weak and any(spelling in found for _, spelling in _WEAK):
+        raise ValueError("it has only MD5 and SHA-1, which prove nothing: only `unsigned: true` takes them")
+    raise KeyError("SHA256")
+
+
+def printable(text: str) -> str:
+    """`text` for a message: what is not text is replaced."""
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _unique(packages: list[Package]) -> list[Package]:
+    return packages if len(packages) < 2 else list(dict.fromkeys(packages))
+
+
+@contextlib.contextmanager
+def _without_collector() -> Iterator[None]:
+    """Tens of thousands of tuples without a cycle are not worth a third of the time in the collector."""
+    enabled: Callable[[], None] = gc.enable if gc.isenabled() else gc.disable
+    gc.disable()
+    try:
+        yield
+    finally:
+        enabled()

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Questions to upstreams that change nothing: what is offered, what is unresolved, why a package comes in."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestrator.content.engine import Engine, in_part
+from orchestrator.content.formats import Member
+from orchestrator.content.groups import Group, groups_of
+from orchestrator.content.model import ClosureOptions, Package, Query, Reason, Unresolved
+from orchestrator.content.resolving import Resolution, resolve
+from orchestrator.content.source import Source
+from orchestrator.errors import Refused
+
+
+def search(engine: Engine, names: Sequence[str], query: Query) -> list[Package]:
+    """The packages of the named sources (all without a name) for which all of the query holds."""
+    sources = [engine.source(name) for name in names] if names else engine.mirrors.sources
+    return [package for source in sources for package in engine.read(source.name).search(query)]
+
+
+def unresolved(engine: Engine, names: Sequence[str]) -> list[Unresolved]:
+    """The relations of the packages of the named sources that nothing in them, their masters, or those that
+    complete them satisfies."""
+    found: list[Unresolved] = []
+    for family in _families(engine, names):
+        targets = {source.name for source in family.targets}
+        members = [
+            Member(engine.read(source.name), everything=source.name in targets) for source in family.sources
+        ]
+        format_ = engine.format(family.sources[0])
+        found += format_.closure(members, (), ClosureOptions()).unresolved
+    return found
+
+
+def _families(engine: Engine, names: Sequence[str]) -> list[Group]:
+    """The groups of the named sources with everybody in them, as if all were partial."""
+    by_name = {source.name: source for source in engine.mirrors.sources}
+    groups = groups_of(in_part(engine.mirrors.sources, (), wanted=True), names)
+
+    def original(sources: Sequence[Source]) -> tuple[Source, ...]:
+        return tuple(by_name[source.name] for source in sources)
+
+    return [Group(original(group.sources), original(group.targets)) for group in groups]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One link of a chain: this package, and why it is in."""
+
+    package: Package
+    reason: Reason
+
+
+def why(
+    engine: Engine, package: str, names: Sequence[str], requirements: Sequence[str], *, partial: bool = False
+) -> list[list[Link]]:
+    """The chains that bring a package in, one for each version and architecture of it: from the package to what
+    was asked for. Raises Refused when nothing brings it in."""
+    chains: list[list[Link]] = []
+    for group in groups_of(in_part(engine.mirrors.sources, names, wanted=partial), names):
+        resolution = _resolution(engine, group, requirements)
+        if resolution.closure is None:
+            continue
+        chosen = resolution.closure.chosen
+        chains += [_chain(each, chosen) for each in chosen if each.name == package]
+    if not chains:
+        raise Refused(
+            f"nothing brings {package} in",
+            hint=f"`orchestrator mirror search --name {package}` tells whether it is offered",
+        )
+    return chains
+
+
+def _resolution(engine: Engine, group: Group, requirements: Sequence[str]) -> Resolution:
+    offers = [engine.read(source.name) for source in group.sources]
+    return resolve(engine.format(group.sources[0]), offers, requirements)
+
+
+def _chain(package: Package, chosen: Mapping[Package, Reason]) -> list[Link]:
+    chain: list[Link] = []
+    seen: set[Package] = set()
+    current: Package | None = package
+    while current is not None and current not in seen and current in chosen:
+        seen.add(current)
+        reason = chosen[current]
+        chain.append(Link(current, reason))
+        current = reason.by
+    return chain

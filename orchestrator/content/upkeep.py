@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is done with mirrors that are there: list, verify, repair, roll back, prune, tell clients of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from orchestrator.content.engine import Engine
+from orchestrator.content.events import Name
+from orchestrator.content.generations import CheckReport, Generation, collect_garbage, store_names
+from orchestrator.content.mirror import Wish, clone
+from orchestrator.content.outcome import Outcome
+from orchestrator.content.source import Source
+from orchestrator.content.tree import KEY_FILE
+from orchestrator.errors import Refused, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What became of one mirror. `repair` is the clone that made it good, if one was asked for and needed."""
+
+    name: str
+    report: CheckReport
+    repair: Outcome | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.report.ok or (
+            self.repair is not None and self.repair.error is None and not self.repair.lost
+        )
+
+
+def names_of(engine: Engine, names: Sequence[str]) -> list[str]:
+    """`names` when mirrors of all of them are published; every mirror there is without a name. Raises Refused."""
+    there = store_names(engine.root)
+    missing = [name for name in names if name not in there]
+    if missing:
+        known = ", ".join(there) or "none"
+        raise Refused(f"there is no mirror {missing[0]} below {engine.root} (there: {known})")
+    return list(names) or there
+
+
+def mirrors(engine: Engine, names: Sequence[str] = ()) -> list[tuple[str, Generation, int]]:
+    """Name, current generation and number of generations of every mirror."""
+    found = []
+    for name in names_of(engine, names):
+        store = engine.store(name)
+        current = store.current()
+        if current is not None:
+            found.append((name, current, len(store.generations())))
+    return found
+
+
+def verify(engine: Engine, name: str, *, full: bool = True, repair: bool = False) -> Verified:
+    """Compare a published mirror with what it was published as: sizes, or (`full`) the digest of every byte.
+
+    With `repair` damaged files are brought in again, from the source of this name, and published anew.
+    """
+    store = engine.store(names_of(engine, [name])[0])
+    current = store.current()
+    if current is None:
+        raise Refused(f"no generation of {name} is published")
+    if repair:
+        engine.source(name)  # one that was made of files cannot be brought in again
+    engine.tell(Name.CHECKING, name, files=current.record.files)
+    with store.lock():
+        report = store.check(full=full, threads=engine.common.threads)
+        if repair and not report.ok:
+            store.discard(report)
+    if report.ok or not repair:
+        return Verified(name, report)
+    return Verified(name, report, clone(engine, engine.mirrors.sources, [name], Wish(force=True))[0])
+
+
+def rollback(engine: Engine, name: str, to: int | None) -> Generation:
+    """Publish an earlier generation of a mirror again: number `to`, or the one before the current."""
+    store = engine.store(names_of(engine, [name])[0])
+    with store.lock():
+        return store.rollback(to)
+
+
+@dataclass(frozen=True, slots=True)
+class Freed:
+    generations: int
+    bytes: int
+
+
+def prune(engine: Engine, names: Sequence[str] = (), keep: int | None = None) -> Freed:
+    """Remove generations beyond the newest `keep` (the configured number), and every file that no mirror has."""
+    count = 0
+    for name in names_of(engine, names):
+        store = engine.store(name)
+        with store.lock():
+            count += len(store.prune(engine.common.keep if keep is None else keep).generations)
+    return Freed(count, collect_garbage(engine.pool))
+
+
+def client_config(engine: Engine, name: str, address: str) -> str:
+    """What a client of the mirror at `address` needs: deb822 text or .repo text."""
+    current = engine.store(names_of(engine, [name])[0]).current()
+    if current is None:
+        raise Refused(f"no generation of {name} is published")
+    address = address.rstrip("/") + "/"
+    key = current.tree / KEY_FILE
+    source = _as_published(engine, name, current)
+    certificates = key.read_text() if key.exists() else ""
+    return engine.format(source).client_config(source, address, certificates)
+
+
+def _as_published(engine: Engine, name: str, current: Generation) -> Source:
+    repositories = tuple(repository for repository, _, _ in current.record.upstream)
+    try:
+        return replace(engine.source(name), repositories=repositories)
+    except UsageError:
+        kind: Literal["deb", "rpm"] = "deb" if current.record.type == "deb" else "rpm"
+        return Source(name, kind, (), repositories)
