@@ -67,7 +67,8 @@ class LiveReporter:
         if event.name not in _END:
             self._live.start()
         self._show(output)
-        for line in (describe(event), leftovers(event)):
+        told = event.name is EventName.STEP_REPORTED and self.wants_all_output  # by the step's output already
+        for line in (None if told else describe(event), leftovers(event)):
             if line:
                 self._print(line)
         if event.name in _END:
@@ -137,6 +138,8 @@ class LiveReporter:
 
     def _doing(self, width: int) -> list[Text]:
         told = [_step_text(self._step, width)] if self._step else []
+        if self._step and self._step.said:
+            told.append(crop(f"  {clean(self._step.said)}", width))
         for verb in ("stopping", "starting"):
             names = sorted(name for name, what in self._moving.items() if what == verb)
             if names:

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.actions import known_actions
 from orchestrator.config.load import find_config, load_config
 from orchestrator.config.quantities import parse_duration
 from orchestrator.errors import Invalid
-from orchestrator.upgrade.actions import Registry
 from orchestrator.upgrade.setting import Setting
 
 
@@ -80,7 +80,7 @@ def read_setting(config: Path | None, *, with_steps: bool = False) -> Setting:
     """The configuration a command works with. Raises Invalid with all its errors, and `with_steps` also those
     of the phases and scripts it names."""
     path = find_config(config).absolute()
-    registry = Registry()
+    registry = known_actions()
     try:
         return Setting(load_config(path), path, registry)
     except Invalid as error:

@@ -42,7 +42,8 @@ class PlainReporter:
             self._write(event["step"], self._splitter.flush())
         if event.name is EventName.RUN_STOPPED:
             self._out.write("".join(f"{line.text}\n" for line in after_stop(event, self._command)))
-        for line in (describe(event), leftovers(event)):
+        told = event.name is EventName.STEP_REPORTED  # by the step's output already
+        for line in (None if told else describe(event), leftovers(event)):
             if line:
                 self._out.write(line.text + "\n")
         self._out.flush()

@@ -79,6 +79,7 @@ def _summary(run: "RunDirectory", state: "RunState") -> dict[str, Any]:
                 "status": a.status or "running",
                 "seconds": a.seconds,
                 "message": a.message,
+                "losses": a.losses,
             }
             for attempts in state.attempts.values()
             for a in attempts

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.cli.actions import known_actions
 from orchestrator.cli.options import ConfigOption, Output, OutputOption, read_setting
 from orchestrator.errors import Invalid, UsageError
 
@@ -62,10 +63,10 @@ def lint(
     ],
 ) -> None:
     """Judge scripts directories as the plan would, without a configuration; for package builds."""
-    from orchestrator.upgrade.actions import Registry
     from orchestrator.upgrade.scripts import find_steps
 
-    found = [(directory, find_steps([directory.absolute()], Registry())) for directory in directories]
+    registry = known_actions()
+    found = [(directory, find_steps([directory.absolute()], registry)) for directory in directories]
     problems = [problem for _, scripts in found for problem in scripts.problems]
     if problems:
         number = len(problems)

@@ -100,6 +100,7 @@ def lines(status: Status) -> list[str]:
 
 
 def _running(status: Status) -> list[str]:
+    from orchestrator.cli.wording import clean
     from orchestrator.upgrade.lock import describe_holder
 
     told = [f"{describe_holder(status.holder or {})} is under way."]
@@ -107,6 +108,8 @@ def _running(status: Status) -> list[str]:
     if progress:
         told.append(f"  phase:   {progress['phase']}")
         told.append(f"  step:    {progress['step']} ({progress['number']} of {progress['total']})")
+        if progress.get("said"):
+            told.append(f"  so far:  {clean(progress['said'])}")
         told.append(f"  for:     {show_duration(progress['elapsed'])}")
         if progress["quiet"] > 1:
             told.append(f"  silent:  {show_duration(progress['quiet'])}")

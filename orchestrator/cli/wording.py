@@ -116,11 +116,23 @@ def _step_ended(event: Event) -> Line:
     status, step = event["status"], event["step"]
     took = show_duration(event.get("seconds", 0.0))
     if status == "done":
-        return Line(f"  done   {step} ({took})", "good")
+        lost = event.get("losses")
+        return Line(
+            f"  done   {step} ({took})" + (f", {lost} lost" if lost else ""), "bad" if lost else "good"
+        )
     if status == "not-applicable":
         return Line(f"  n/a    {step}: does not apply here", "dim")
     attempt = f", attempt {event['attempt']}" if event.get("attempt", 1) > 1 else ""
     return Line(f"  FAILED {step}: {event['message']} ({took}{attempt})", "bad")
+
+
+def _step_reported(event: Event) -> Line:
+    report = event["report"]
+    text = report.get("text")
+    return Line(
+        f"  {text if isinstance(text, str) and text else report['name']}",
+        "bad" if report.get("lost") is True else "",
+    )
 
 
 def _interrupt(event: Event) -> Line:
@@ -148,13 +160,22 @@ def _answered(event: Event) -> Line | None:
     return Line(f"  consent to {event['question']} by {event['by']}", "dim")
 
 
+def _lost(event: Event) -> str:
+    return "".join(f", {number} lost in {step}" for step, number in event.get("losses", {}).items())
+
+
 def _ended(event: Event) -> Line:
     downtime = f", downtime {show_duration(event['downtime'])}" if event.get("downtime") else ""
     match event["outcome"]:
         case "done":
             return Line(f"Upgrade done{downtime}.", "good")
         case "done-with-failures":
-            return Line(f"Upgrade done, but steps failed that say on-failure: continue{downtime}.", "bad")
+            return Line(
+                f"Upgrade done, but steps failed that say on-failure: continue{_lost(event)}{downtime}.",
+                "bad",
+            )
+        case "done-with-losses":
+            return Line(f"Upgrade done{_lost(event)}{downtime}.", "bad")
     return Line("Upgrade refused; nothing was stopped.", "bad")
 
 
@@ -170,6 +191,7 @@ _TELLERS: dict[EventName, Callable[[Event], Line | None]] = {
     EventName.SERVICE_READY: _service_ready,
     EventName.SERVICE_FAILED: _service_failed,
     EventName.SERVICE_DRIFTED: _drifted,
+    EventName.STEP_REPORTED: _step_reported,
     EventName.STEP_ENDED: _step_ended,
     EventName.STEP_SKIPPED: lambda event: Line(f"  skipped {event['step']}: {event['reason']}", "dim"),
     EventName.INTERRUPT: _interrupt,

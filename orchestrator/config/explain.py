@@ -11,7 +11,7 @@ import types
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from orchestrator.errors import Problem
@@ -31,8 +31,17 @@ _KEY = "[key]"
 _WRITTEN_TAG = "kind"
 
 
-def describe_error(root: type[BaseModel], item: ErrorDetails) -> Problem:
-    """One pydantic error as a Problem whose `where` is the path as the user wrote it."""
+def describe_errors(root: type[BaseModel], error: ValidationError) -> list[Problem]:
+    """Each of the errors as a Problem whose `where` is the path as the user wrote it."""
+    items = error.errors(include_url=False)
+    places = {item["loc"][:length] for item in items for length in range(len(item["loc"]))}
+    # An element in error does not count, and the list is too short then: that is no error of its own.
+    return [
+        _describe(root, item) for item in items if item["type"] != "too_short" or item["loc"] not in places
+    ]
+
+
+def _describe(root: type[BaseModel], item: ErrorDetails) -> Problem:
     location = item["loc"]
     where = show_path(_written(root, location))
     kind = item["type"]

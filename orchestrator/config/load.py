@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from orchestrator.config import model, shipped
-from orchestrator.config.explain import describe_error, did_you_mean
+from orchestrator.config.explain import describe_errors, did_you_mean
 from orchestrator.errors import Invalid, Problem
 
 _WHOLE_NUMBER, _MERGE = "tag:yaml.org,2002:int", "tag:yaml.org,2002:merge"
@@ -97,8 +97,8 @@ def load_config(path: Path) -> model.Config:
     try:
         config = model.Config.model_validate(document)
     except ValidationError as error:
-        found = [describe_error(model.Config, item) for item in error.errors()]
-        raise Invalid(f"{path} has errors", problems=[*found, *problems]) from None
+        problems = [*describe_errors(model.Config, error), *problems]
+        raise Invalid(f"{path} has errors", problems=problems) from None
     if problems:
         raise Invalid(f"{path} has errors", problems=problems)
     return _absolute(config, path.absolute().parent)

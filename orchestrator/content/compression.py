@@ -4,13 +4,14 @@
 import bz2
 import lzma
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal, Protocol
 
 from orchestrator.errors import BadContent
 
 SUFFIXES = (".xz", ".zst", ".gz", ".bz2", ".lzma")
 _PIECE = 4096
+_BITE, _LARGE = 1 << 16, 1 << 20
 
 
 def plain_name(name: str) -> str:
@@ -102,6 +103,101 @@ def _zstd(data: bytes, limit: int) -> bytes:
     except zstandard.ZstdError as error:
         raise ValueError(str(error)) from None
     return b"".join(pieces)
+
+
+def pieces(data: bytes, name: str, limit: int) -> Iterator[bytes]:
+    """What `decompress` gives, in pieces of about a megabyte: of large indexes no more than one is held.
+
+    Raises BadContent as `decompress` does, at the latest after the last piece.
+    """
+    size = 0
+    try:
+        for piece in _in_pieces(data, name):
+            size += len(piece)
+            if size > limit:
+                raise BadContent(f"{name} is larger than it may be ({limit} bytes) when it is decompressed")
+            yield piece
+    except (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error) as error:
+        raise BadContent(f"{name} cannot be decompressed: {error}") from None
+
+
+def _in_pieces(data: bytes, name: str) -> Iterator[bytes]:
+    if name.endswith(".gz"):
+        yield from _gzip_pieces(data)
+    elif name.endswith(".bz2"):
+        yield from _pieces_of_members(data, bz2.BZ2Decompressor)
+    elif name.endswith((".xz", ".lzma")):
+        yield from _pieces_of_members(data, lzma.LZMADecompressor)
+    elif name.endswith(".zst"):
+        yield from _zstd_pieces(data)
+    else:
+        yield from (data[start : start + _LARGE] for start in range(0, len(data), _LARGE))
+
+
+class _BoundedReader(_Reader, Protocol):
+    @property
+    def needs_input(self) -> bool: ...
+
+
+def _pieces_of_members(data: bytes, make: Callable[[], _BoundedReader]) -> Iterator[bytes]:
+    position = 0
+    while position < len(data):
+        reader = make()
+        while not reader.eof:
+            given = b""
+            if reader.needs_input:
+                given = data[position : position + _LARGE]
+                position += len(given)
+                if not given:
+                    raise EOFError("it ends in the middle")
+            yield reader.decompress(given, _LARGE)
+        position -= len(reader.unused_data)
+        position = _after_padding(data, position)
+
+
+def _gzip_pieces(data: bytes) -> Iterator[bytes]:
+    """Deflate makes at most a thousand bytes of one: a small bite bounds the piece."""
+    from isal import isal_zlib
+
+    damaged: type[Exception] = isal_zlib.error  # type: ignore[assignment] # its stub says it is an instance
+    position = 0
+    try:
+        while position < len(data):
+            reader = isal_zlib.decompressobj(wbits=31)
+            while not reader.eof:
+                bite = data[position : position + _BITE]
+                if not bite:
+                    raise EOFError("it ends in the middle")
+                position += len(bite)
+                yield reader.decompress(bite)
+            position = _after_padding(data, position - len(reader.unused_data))
+    except damaged as error:
+        raise ValueError(str(error)) from None
+
+
+def _after_padding(data: bytes, position: int) -> int:
+    """Behind the zero bytes that may follow a member."""
+    while data[position : position + 1] == b"\0":
+        position += 1
+    return position
+
+
+def _zstd_pieces(data: bytes) -> Iterator[bytes]:
+    import zstandard
+
+    position = 0
+    try:
+        while position < len(data):
+            reader = zstandard.ZstdDecompressor(max_window_size=1 << 31).decompressobj()
+            while not reader.eof:
+                bite = data[position : position + _PIECE]
+                if not bite:
+                    raise EOFError("it ends in the middle")
+                position += len(bite)
+                yield reader.decompress(bite)
+            position -= len(reader.unused_data)
+    except zstandard.ZstdError as error:
+        raise ValueError(str(error)) from None
 
 
 def compress(data: bytes, kind: Literal["xz", "gz", "zst"]) -> bytes:

@@ -15,6 +15,7 @@ from orchestrator.errors import Problem
 from orchestrator.host.processes import STANDARD_PATH
 
 _WHERE_FROM = ("baseurl", "mirrorlist", "metalink")
+_OTHERS = stat.S_IROTH | stat.S_IWOTH
 _DEB_ONLY = ("sources", "installer", "translations", "contents")
 _OTHER_NAMES = {
     "deb": {"x86_64": "amd64", "aarch64": "arm64", "i686": "i386", "ppc64le": "ppc64el", "noarch": "all"},
@@ -123,16 +124,16 @@ def of_files(where: str, source: Source) -> Iterator[Problem]:
     """Files that are not there, or say too much to too many."""
     access = source.access
     files: list[tuple[str, Path | None]] = [(f"keys[{index}]", key) for index, key in enumerate(source.keys)]
-    files += [("sign_with", source.sign_with)]
     files += [(f"auth.{name}", getattr(access, name)) for name in ("client_certificate", "ca")]
     secrets = ("password_file", "netrc", "client_key")
+    files += [("sign_with", source.sign_with)]
     files += [(f"auth.{name}", getattr(access, name)) for name in secrets]
     for key, path in files:
         if path is None:
             continue
         if what := _unreadable(path):
             yield Problem(f"{where}.{key}", what)
-        elif key.removeprefix("auth.") in secrets and path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
+        elif key.removeprefix("auth.") in (*secrets, "sign_with") and path.stat().st_mode & _OTHERS:
             yield Problem(f"{where}.{key}", f"others may read or change {path}", f"chmod 600 {path}")
     if source.notify and shutil.which(source.notify[0], path=STANDARD_PATH) is None:
         yield Problem(f"{where}.notify[0]", f"there is no program {source.notify[0]}")
@@ -141,20 +142,15 @@ def of_files(where: str, source: Source) -> Iterator[Problem]:
 def _unreadable(path: Path) -> str:
     """Why the file cannot be read; empty when it can."""
     try:
-        with path.open("rb"):
-            pass
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe without a writer would block
     except OSError as error:
         return f"cannot read {path}: {error.strerror}"
-    return ""
+    directory = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+    os.close(descriptor)
+    return f"cannot read {path}: it is a directory" if directory else ""
 
 
 def remarks(where: str, source: Source) -> Iterator[str]:
     """What is allowed and probably not meant."""
     if source.sign_with and not source.rebuilt:
         yield f"{where}.sign_with is not used: the mirror keeps the upstream's own signature"
-    if (
-        source.sign_with
-        and os.path.exists(source.sign_with)
-        and source.sign_with.stat().st_mode & stat.S_IROTH
-    ):
-        yield f"{where}.sign_with: others may read the secret key {source.sign_with} (chmod 600)"

@@ -2,7 +2,7 @@
 """mirrors.yaml -> `Mirrors`, or `Invalid` with every error and its path at once."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,12 +57,15 @@ class _Reading:
         self._read()
 
     def _read(self) -> None:
-        from orchestrator.config.explain import describe_error
+        from pydantic import ValidationError
+
+        from orchestrator.config.explain import describe_errors
         from orchestrator.content import mirrors_checks, mirrors_model
 
-        self.problems += (
-            describe_error(mirrors_model.File, item) for item in _errors(mirrors_model.File, self._document)
-        )
+        try:
+            mirrors_model.File.model_validate(self._document)
+        except ValidationError as error:
+            self.problems += describe_errors(mirrors_model.File, error)
         versions = _strings(self._document.get("versions"))
         common = _valid(mirrors_model.Common, self._document.get("common", {}))
         if common is not None:
@@ -144,19 +147,14 @@ def _is_partial(model: "mirrors_model.Source", masters: frozenset[str]) -> bool:
     return bool(model.master) or (bool(model.requirements) and model.name not in masters)
 
 
-def _errors(model: type[Any], raw: Any) -> Iterable[Any]:
+def _valid(model: type[Any], raw: Any) -> Any:
+    """None for what has errors, which are told of the whole document."""
     from pydantic import ValidationError
 
     try:
-        model.model_validate(raw)
-    except ValidationError as error:
-        return error.errors()
-    return ()
-
-
-def _valid(model: type[Any], raw: Any) -> Any:
-    """None for what has errors, which are told of the whole document."""
-    return None if _errors(model, raw) else model.model_validate(raw)
+        return model.model_validate(raw)
+    except ValidationError:
+        return None
 
 
 def _strings(raw: Any) -> dict[str, str]:

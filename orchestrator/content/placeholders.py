@@ -52,8 +52,9 @@ class Filling:
         return filled
 
     def repositories(self, kind: str, texts: Sequence[str]) -> tuple[str, ...]:
-        """The repositories in normal form, each once; `{architecture}` of an rpm source expanded."""
-        found: dict[str, int] = {}
+        """The repositories in normal form, each suite or path once; `{architecture}` of an rpm source expanded."""
+        found: dict[str, str] = {}
+        places: dict[str, int] = {}
         for index, text in enumerate(texts):
             key = f"repositories[{index}]"
             for filled in self._expanded(key, text, kind):
@@ -62,12 +63,13 @@ class Filling:
                 except ValueError as error:
                     self._problem(key, str(error))
                     continue
-                if repository in found:
-                    self._problem(
-                        key, f"{repository} stands twice (also in repositories[{found[repository]}])"
-                    )
-                found.setdefault(repository, index)
-        return tuple(found)
+                place = repository.split()[0]
+                if place in found:
+                    what = f"{place} stands twice (also in repositories[{places[place]}])"
+                    self._problem(key, what, "name all its components in one entry" if kind == "deb" else "")
+                found.setdefault(place, repository)
+                places.setdefault(place, index)
+        return tuple(found.values())
 
     def _expanded(self, key: str, text: str, kind: str) -> Iterator[str]:
         if kind == "deb" or _name(ARCHITECTURE) not in text:

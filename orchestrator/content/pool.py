@@ -16,11 +16,13 @@ import contextlib
 import hashlib
 import os
 import re
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.content.model import DIGEST_ALGORITHMS, Digest
+from orchestrator.errors import BadContent
 from orchestrator.host.files import make_directory, sync_file_system, write_all
 
 _PIECE = 1 << 20
@@ -47,6 +49,10 @@ class Pool:
         waiting = self._unsettled.get(sha256)
         if waiting is not None and waiting[0].exists():
             return waiting[0]
+        return self.object(sha256)
+
+    def object(self, sha256: str) -> Path:
+        """Where the bytes of a settled file are, if the pool has it."""
         return self.objects / sha256[:2] / sha256
 
     def size(self, sha256: str) -> int | None:
@@ -55,7 +61,7 @@ class Pool:
         if not _SHA256.fullmatch(sha256):
             return None
         try:
-            return (self.objects / sha256[:2] / sha256).stat().st_size
+            return self.object(sha256).stat().st_size
         except FileNotFoundError:
             pass
         waiting = self._unsettled.get(sha256)
@@ -85,6 +91,20 @@ class Pool:
         self.adopt(temporary, sha256, len(data))
         return sha256
 
+    def add_file(self, file: Path, sha256: str) -> None:
+        """Copy a file that has this digest into the pool. Raises BadContent when it has it no more."""
+        if self.size(sha256) is not None:
+            return
+        temporary = self._own_name(sha256, "new")
+        try:
+            shutil.copyfile(file, temporary)
+            found, size = hash_file(temporary)
+            if found != sha256:
+                raise BadContent(f"{file} changed while it was read")
+            self.adopt(temporary, sha256, size)
+        finally:
+            temporary.unlink(missing_ok=True)
+
     def adopt(self, file: Path, sha256: str, size: int) -> None:
         """Take a complete file below `incoming/`, whose bytes were hashed as they were written. It is moved."""
         if os.stat(file).st_mode & 0o777 != _READABLE:
@@ -98,10 +118,11 @@ class Pool:
         else:
             os.unlink(file)
         with self._guard:
-            if sha256 in self._unsettled and whole.suffix == ".own":  # two threads brought the same
-                os.unlink(whole)
-            else:
-                self._unsettled[sha256] = (whole, size)
+            known = self._unsettled.get(sha256, (whole, size))[0]
+            if known != whole:  # two threads brought the same: the name that other runs know stays
+                spare, whole = (whole, known) if known == self.incoming / sha256 else (known, whole)
+                os.unlink(spare)
+            self._unsettled[sha256] = (whole, size)
 
     def _own_name(self, sha256: str, suffix: str) -> Path:
         return self.incoming / f"{sha256}.{os.getpid()}.{threading.get_ident()}.{suffix}"
@@ -119,14 +140,21 @@ class Pool:
         for sha256, place in waiting.items():
             # Another run may have settled the same file that a dead one left: then it is there.
             with contextlib.suppress(FileNotFoundError):
-                os.rename(place, self.objects / sha256[:2] / sha256)
+                os.rename(place, self.object(sha256))
             with self._guard:
                 self._unsettled.pop(sha256, None)
 
     def discard(self, sha256: str) -> None:
         """Forget a file whose bytes are damaged, so that it is brought in again. Trees keep what they have."""
         with contextlib.suppress(FileNotFoundError):
-            (self.objects / sha256[:2] / sha256).unlink()
+            self.object(sha256).unlink()
+
+    def take_back(self, file: Path, sha256: str) -> None:
+        """Put a file of a tree, whose bytes are known to be good, into the pool again."""
+        place = self.object(sha256)
+        place.parent.mkdir(exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            os.link(file, place)
 
     def alias(self, digest: Digest) -> str | None:
         """The SHA-256 of the file with this digest, as far as it was ever brought in."""
@@ -189,8 +217,13 @@ def make_public_directory(path: Path) -> None:
 def hash_file(path: Path, algorithm: str = "sha256") -> tuple[str, int]:
     """The digest of all bytes of a file, and how many they are."""
     digest, size = hashlib.new(algorithm, usedforsecurity=False), 0
-    with path.open("rb", buffering=0) as stream:
-        while piece := stream.read(_PIECE):
-            digest.update(piece)
-            size += len(piece)
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        # No more room than a small file needs: most of them are.
+        piece = min(os.fstat(descriptor).st_size + 1, _PIECE)
+        while data := os.read(descriptor, piece):
+            digest.update(data)
+            size += len(data)
+    finally:
+        os.close(descriptor)
     return digest.hexdigest(), size

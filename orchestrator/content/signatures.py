@@ -64,6 +64,12 @@ class Keyring:
             raise Invalid("keys cannot be read", problems=problems)
         return cls(certificates)
 
+    def armoured(self) -> bytes:
+        """All certificates in one armour, for clients."""
+        from pysequoia import ArmorKind, armor
+
+        return armor(b"".join(map(bytes, self._certificates)), ArmorKind.PublicKey).encode()
+
     def verify_clear(self, data: bytes, name: str) -> tuple[bytes, tuple[str, ...]]:
         """The text inside a clear-signed file, and the fingerprints of who signed it.
 

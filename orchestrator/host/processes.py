@@ -69,8 +69,11 @@ def run(
     timeout: float = 30.0,
     env: Mapping[str, str] | None = None,
     log: Path | None = None,
+    stdin: bytes = b"",
 ) -> Completed:
     """Run a command to its end and read its output. Never raises for what the command does.
+
+    `stdin` is what it finds on its input; it need not read it.
 
     The end is that of the command itself: daemons it leaves behind are not waited for, though they keep
     its output open. With `log` the output is appended to that file instead of read: the way to run what
@@ -83,7 +86,11 @@ def run(
         return Completed(tuple(argv), COMMAND_NOT_FOUND, "", f"{argv[0]}: command not found")
     # Files, not pipes: a pipe ends with the last process that holds it, and kills a writer when we go.
     with contextlib.ExitStack() as stack:
-        null = stack.enter_context(open(os.devnull, "rb"))
+        given: IO[bytes] = stack.enter_context(open(os.devnull, "rb"))
+        if stdin:
+            given = stack.enter_context(_memory_file())
+            write_all(given.fileno(), stdin)
+            given.seek(0)
         out = stack.enter_context(log.open("ab", buffering=0) if log else _memory_file())
         err = out if log else stack.enter_context(_memory_file())
         try:
@@ -91,7 +98,7 @@ def run(
                 *argv[1:],
                 _env=clean_environment(env),
                 _cwd="/",
-                _in=null,
+                _in=given,
                 _out=out,
                 _err=err,
                 _tty_out=False,

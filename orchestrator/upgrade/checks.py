@@ -13,6 +13,7 @@ from orchestrator.host.processes import Ending, Shim, signal_group
 from orchestrator.upgrade.begin import UpgradeOptions, preview
 from orchestrator.upgrade.context import step_environment
 from orchestrator.upgrade.plan import Plan
+from orchestrator.upgrade.reports import environment_of
 from orchestrator.upgrade.runstate import StepStatus
 from orchestrator.upgrade.scripts import Step
 from orchestrator.upgrade.setting import Setting
@@ -76,7 +77,8 @@ def _run_once(setting: Setting, plan: Plan, step: Step, attempt: int, shim: Shim
         "CONFIG": str(setting.path),
     }
     log = directory / f"{step.name}.{attempt}.log"
-    environment = step_environment(setting.config, plan, own)
+    told = environment_of(lambda suffix: log.with_suffix(f".{suffix}"))
+    environment = {**step_environment(setting.config, plan, own), **told}
     started = shim.start(step.argv, env=environment, log=log, record=log.with_suffix(".status"))
     if isinstance(started, Ending):
         ending, timed_out = started, False

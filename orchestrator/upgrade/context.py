@@ -17,6 +17,7 @@ from orchestrator.upgrade.history import HistoryFile
 from orchestrator.upgrade.journal import Event, EventName, Journal
 from orchestrator.upgrade.plan import Plan
 from orchestrator.upgrade.reporter import Progress, Reporter
+from orchestrator.upgrade.reports import environment_of
 from orchestrator.upgrade.runs import RunDirectory
 from orchestrator.upgrade.runstate import RunState, apply
 from orchestrator.upgrade.scratch import Scratch
@@ -101,6 +102,7 @@ class RunContext:
             "ORCHESTRATOR_KIND": kind,
             "ORCHESTRATOR_ATTEMPT": str(attempt),
             "ORCHESTRATOR_SCRATCH_DIR": str(self.scratch.path(step)),
+            **environment_of(lambda suffix: self.directory.step_file(step, attempt, suffix)),
         }
 
     def progress(self, progress: Progress) -> None:

@@ -40,6 +40,7 @@ class EventName(StrEnum):
     SERVICE_FAILED = "service-failed"
     SERVICE_DRIFTED = "service-drifted"
     STEP_STARTED = "step-started"
+    STEP_REPORTED = "step-reported"
     STEP_ENDED = "step-ended"
     STEP_SKIPPED = "step-skipped"
     HISTORY_RECORDED = "history-recorded"

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from orchestrator.config.explain import describe_error
+from orchestrator.config.explain import describe_errors
 from orchestrator.config.load import read_yaml
 from orchestrator.config.model import Model, Tier
 from orchestrator.errors import Invalid, Problem
@@ -54,7 +54,7 @@ def load_phases(layers: Sequence[Path]) -> tuple[tuple[Phase, ...], list[Problem
         except Invalid as error:
             problems += error.problems or [Problem(str(path), error.message)]
         except ValidationError as error:
-            found = [describe_error(Phase, item) for item in error.errors()]
+            found = describe_errors(Phase, error)
             problems += [Problem(f"{path}: {problem.where}", problem.what, problem.hint) for problem in found]
     phases.sort(key=lambda phase: phase.first)
     if not problems:

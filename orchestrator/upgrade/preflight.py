@@ -12,6 +12,7 @@ from orchestrator.config.quantities import show_size
 from orchestrator.errors import NotPermitted, Problem, StateUnwritable
 from orchestrator.host import facts, files
 from orchestrator.services.service import Readiness
+from orchestrator.upgrade.actions import Foreseeing
 from orchestrator.upgrade.history import FILE_NAME
 from orchestrator.upgrade.plan import Plan
 from orchestrator.upgrade.runs import prepare_state_directory
@@ -27,6 +28,7 @@ def refusals(plan: Plan, config: Config, services: "Mapping[str, ControlledServi
         *newer_data(plan),
         *disk_needs(plan),
         *unwritable(config),
+        *needs_of_actions(plan, config),
         *foreign_listeners(services),
         *(unready_externals(services) if plan.due else ()),
     ]
@@ -62,6 +64,16 @@ def unwritable(config: Config) -> Iterable[Problem]:
             os.close(os.open(history, os.O_WRONLY | os.O_APPEND))
         except OSError as error:
             yield Problem(str(history), f"cannot be written: {error.strerror}")
+
+
+def needs_of_actions(plan: Plan, config: Config) -> Iterable[Problem]:
+    """What the actions of due steps need, and can be seen to lack now."""
+    checks = plan.checks if plan.due else ()
+    for step in (*checks, *(planned.step for planned in plan.due)):
+        for action in step.actions:
+            if isinstance(action, Foreseeing):
+                for problem in action.refusals(config.environment):
+                    yield Problem(f"{step.id}: {problem.where}", problem.what, problem.hint)
 
 
 def foreign_listeners(services: "Mapping[str, ControlledService]") -> Iterable[Problem]:

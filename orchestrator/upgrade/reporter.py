@@ -12,6 +12,7 @@ class Progress:
     """Where the run is now. Seconds from the monotonic clock; `expected` is None when unknown.
 
     `service`: it is stopped or started, `step` says so in words, and `reason` is what is heard of it.
+    `said` is how far the step itself says that it is.
     """
 
     run: str
@@ -24,6 +25,7 @@ class Progress:
     quiet: float
     service: str = ""
     reason: str = ""
+    said: str = ""
 
 
 class Reporter(Protocol):

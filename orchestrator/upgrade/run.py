@@ -31,10 +31,11 @@ from orchestrator.upgrade.transitions import bring, deviations, release
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How the command ends: exit code, what was left failing, seconds without service."""
+    """How the command ends: exit code, what was left failing, what is done with losses, seconds without service."""
 
     exit_code: ExitCode
     failures: tuple[Attempt, ...] = ()
+    losses: tuple[Attempt, ...] = ()
     downtime: float = 0.0
 
 
@@ -174,10 +175,13 @@ def finish(context: RunContext, seen: Mapping[str, Wanted]) -> Result:
     _note_version(context)
     failures = tuple(attempt for attempt in context.state.failures if attempt.step in context.attempted)
     downtime = round(context.state.downtime, 3)
-    outcome = Outcome.DONE_WITH_FAILURES if failures else Outcome.DONE
-    code = ExitCode.LOSSES if failures else ExitCode.DONE
-    context.write(EventName.RUN_ENDED, outcome=outcome, exit_code=code, downtime=downtime)
-    return Result(code, failures, downtime)
+    losses = tuple(context.state.losses)
+    outcome = Outcome.DONE_WITH_LOSSES if losses else Outcome.DONE
+    outcome = Outcome.DONE_WITH_FAILURES if failures else outcome
+    code = ExitCode.LOSSES if failures or losses else ExitCode.DONE
+    lost = {"losses": {attempt.step: attempt.losses for attempt in losses}} if losses else {}
+    context.write(EventName.RUN_ENDED, outcome=outcome, exit_code=code, downtime=downtime, **lost)
+    return Result(code, failures, losses, downtime)
 
 
 def _pay_what_needs_nothing(context: RunContext) -> None:

@@ -61,7 +61,7 @@ class RunDirectory:
         return self.path / "shim.lock"
 
     def step_file(self, step: str, attempt: int, suffix: str) -> Path:
-        """`steps/upgrade/0120_x.sh.attempt-1.log` or `.status`."""
+        """`steps/upgrade/0120_x.sh.attempt-1.log`, `.status`, `.events` or `.progress`."""
         return self.path.joinpath("steps", f"{step}.attempt-{attempt}.{suffix}")
 
     def scratch(self, step: str) -> Path:

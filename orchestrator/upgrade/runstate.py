@@ -37,6 +37,7 @@ class Outcome(StrEnum):
 
     DONE = "done"
     DONE_WITH_FAILURES = "done-with-failures"  # steps with `on-failure: continue` failed
+    DONE_WITH_LOSSES = "done-with-losses"  # steps are done, but had to do without something
     REFUSED = "refused"  # a check or the backup refused before anything was stopped
 
 
@@ -67,7 +68,8 @@ class Debt:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One start of a step; `status` is None while it runs or when nobody recorded its end."""
+    """One start of a step; `status` is None while it runs or when nobody recorded its end. `reported`: lines of
+    its events that were read into the journal; `losses`: what it had to do without."""
 
     step: str
     number: int
@@ -77,6 +79,8 @@ class Attempt:
     status: StepStatus | None = None
     seconds: float = 0.0
     message: str = ""
+    reported: int = 0
+    losses: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +163,16 @@ class RunState:
 
     @property
     def failures(self) -> list[Attempt]:
-        counting = [attempt for step in self.attempts if (attempt := self.counting_attempt(step))]
-        return [attempt for attempt in counting if attempt.status and not attempt.status.good]
+        return [attempt for attempt in self._counting if attempt.status and not attempt.status.good]
+
+    @property
+    def losses(self) -> list[Attempt]:
+        """Steps that are done, but had to do without something."""
+        return [attempt for attempt in self._counting if attempt.losses]
+
+    @property
+    def _counting(self) -> list[Attempt]:
+        return [attempt for step in self.attempts if (attempt := self.counting_attempt(step))]
 
 
 def fold(events: Iterable[Event]) -> RunState:
@@ -233,6 +245,12 @@ def _step_started(state: RunState, event: Event) -> None:
     state.recorded.discard(event["step"])
 
 
+def _step_reported(state: RunState, event: Event) -> None:
+    attempts = state.attempts.get(event["step"])
+    if attempts:
+        attempts[-1] = replace(attempts[-1], reported=max(attempts[-1].reported, event["number"]))
+
+
 def _step_ended(state: RunState, event: Event) -> None:
     attempts = state.attempts.get(event["step"])
     if not attempts:
@@ -242,6 +260,7 @@ def _step_ended(state: RunState, event: Event) -> None:
         status=StepStatus(event["status"]),
         seconds=event.get("seconds", 0.0),
         message=event.get("message", ""),
+        losses=event.get("losses", 0),
     )
 
 
@@ -285,6 +304,7 @@ _HANDLERS = {
     EventName.DEBT_PAID: _debt_paid,
     EventName.PHASE_ENTERED: _phase,
     EventName.STEP_STARTED: _step_started,
+    EventName.STEP_REPORTED: _step_reported,
     EventName.STEP_ENDED: _step_ended,
     EventName.STEP_SKIPPED: _step_skipped,
     EventName.HISTORY_RECORDED: _recorded,

@@ -4,6 +4,7 @@
 The same watching serves a command we started and one that a killed runner left running.
 """
 
+import contextlib
 import signal
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,8 @@ from orchestrator.upgrade.context import RunContext
 from orchestrator.upgrade.header import Retry
 from orchestrator.upgrade.journal import EventName
 from orchestrator.upgrade.reporter import Progress
-from orchestrator.upgrade.runstate import Attempt
+from orchestrator.upgrade.reports import MOST_JOURNALED, ReportTail, read_progress
+from orchestrator.upgrade.runstate import Attempt, StepStatus
 from orchestrator.upgrade.tail import LogTail
 from orchestrator.upgrade.verdicts import judge
 
@@ -69,9 +71,12 @@ class Watch:
     killed: bool = False
     timed_out: bool = False
     stopped: bool = False
+    said: str = ""
+    losses: int = 0
 
     def to_end(self) -> Ending:
         tail = LogTail(self.log, everything=self.context.reporter.wants_all_output)
+        reports = ReportTail(self.log.with_suffix(".events"))
         self.heard = clock.monotonic()
 
         def take(data: bytes) -> None:
@@ -81,14 +86,32 @@ class Watch:
         while (ending := self.execution.poll(TICK)) is None:
             if tail.pump(take):
                 self.heard = clock.monotonic()
+            self._record(reports)
             self._tell()
             self._heed_interrupts()
             self._heed_timeout()
         tail.pump(take, to_end=True)
+        self._record(reports, to_end=True)
         return ending
+
+    def _record(self, reports: ReportTail, *, to_end: bool = False) -> None:
+        """What the step has told of itself, into the journal, but for what a killed runner has recorded already."""
+        attempt = self.context.state.last_attempt(self.task.id)
+        assert attempt is not None
+        for report in reports.pump(to_end=to_end):
+            if attempt.reported < report.number <= MOST_JOURNALED:
+                about = {"step": self.task.id, "attempt": attempt.number, "number": report.number}
+                self.context.write(EventName.STEP_REPORTED, **about, report=report.content)
+        self.losses = reports.lost
+        if to_end and reports.lines > MOST_JOURNALED:
+            path = self.log.with_suffix(".events")
+            self.context.note(f"{self.task.id}: {reports.lines - MOST_JOURNALED} more events are in {path}")
 
     def _tell(self) -> None:
         now = clock.monotonic()
+        said = read_progress(self.log.with_suffix(".progress")) or self.said
+        if said != self.said:
+            self.said, self.heard = said, now
         context = self.context
         context.progress(
             Progress(
@@ -100,6 +123,7 @@ class Watch:
                 elapsed=now - self.began,
                 expected=self.task.expected,
                 quiet=now - self.heard,
+                said=self.said,
             )
         )
 
@@ -148,16 +172,20 @@ def end_attempt(
         ending, timed_out=bool(watch and watch.timed_out), stopped=bool(watch and watch.stopped)
     )
     left = _describe_left(context, ending.left)
+    losses = watch.losses if watch and status is StepStatus.DONE else 0
+    with contextlib.suppress(OSError):
+        log.with_suffix(".progress").unlink()
     context.write(
         EventName.STEP_ENDED,
         step=task.id,
         attempt=number,
         phase=task.phase,
         status=status.value,
-        message=message,
+        message=message or (f"{losses} lost" if losses else ""),
         seconds=round(ending.seconds, 3),
         left=left,
         log=str(log),
+        **({"losses": losses} if losses else {}),
         **({"exit": ending.exit} if ending.exit is not None else {}),
         **({"signal": ending.signal} if ending.signal is not None else {}),
     )

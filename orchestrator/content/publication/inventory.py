@@ -50,10 +50,10 @@ class Inventory:
 def make_inventory(
     files: Iterable[StoredFile],
     earlier: Sequence[tuple[int, Iterable[StoredFile]]],
-    names_that_last: Callable[[str], bool],
+    may_linger: Callable[[StoredFile], bool],
 ) -> Inventory:
-    """The inventory of a tree of `files` in which those of the `earlier` generations' own files linger whose
-    names last and whose places are free, of several at one place the first.
+    """The inventory of a tree of `files` in which those of the `earlier` generations' own files linger that
+    may and whose places are free, of several at one place the first.
 
     Raises BadContent when two files claim one place, or a path leads out of the tree.
     """
@@ -65,7 +65,7 @@ def make_inventory(
     taken = dict(own)
     lingering: dict[int, list[StoredFile]] = {}
     for number, candidates in earlier:
-        free = [file for file in candidates if file.path not in taken and names_that_last(file.path)]
+        free = [file for file in candidates if file.path not in taken and may_linger(file)]
         found = [file for file in free if not _is_blocked(file.path, taken, directories)]
         if found:
             lingering[number] = sorted(found)
@@ -99,17 +99,17 @@ def _check_paths(paths: Iterable[str]) -> None:
             return
         for path in paths:
             if safe_path(path) != path:
-                raise BadContent(f"{path!r} is not a path in its normal form")  # noqa: TRY301
+                raise BadContent(f"{path!r} is not a path in its normal form")
     except ValueError as error:  # also text that no file name can hold
         raise BadContent(f"a file of the repository cannot be published: {error}") from None
 
 
 def _directories(paths: Iterable[str]) -> set[str]:
     found: set[str] = set()
-    for directory in {path.rpartition("/")[0] for path in paths}:
-        while directory and directory not in found:
-            found.add(directory)
-            directory = directory.rpartition("/")[0]  # noqa: PLW2901
+    above = {path.rpartition("/")[0] for path in paths}
+    while above := above - found - {""}:
+        found |= above
+        above = {path.rpartition("/")[0] for path in above}
     return found
 
 
@@ -129,25 +129,27 @@ def to_bytes(inventory: Inventory) -> bytes:
 
 def from_bytes(data: bytes, name: str) -> Inventory:
     """Raises BadContent, naming `name`, when it is not a whole inventory."""
-    head, *sections = os.fsdecode(data).split("\n# ")
-    end = sections.pop() if sections else ""
     try:
-        if end != "end\n":
-            raise ValueError
-        own = _files(head, _HEAD)
-        lingering = {}
-        for section in sections:
-            title, _, _ = section.partition("\n")
-            number = int(title.removeprefix(_LINGERING[2:]))
-            lingering[number] = _files(section, title)
+        return _read(os.fsdecode(data))
     except ValueError:
-        raise BadContent(f"{name} is damaged", hint=f"remove it with: rm {name}") from None
-    return Inventory(own, lingering)
+        raise BadContent(f"{name} is damaged") from None
+
+
+def _read(text: str) -> Inventory:
+    """Raises ValueError."""
+    head, *sections, end = text.split("\n# ")
+    if end != _END.removeprefix("# ") + "\n":
+        raise ValueError("it ends in the middle")
+    lingering = {}
+    for section in sections:
+        title, _, _ = section.partition("\n")
+        lingering[int(title.removeprefix(_LINGERING[2:]))] = _files(section, title)
+    return Inventory(_files(head, _HEAD), lingering)
 
 
 def _files(section: str, title: str) -> list[StoredFile]:
     first, *lines = section.split("\n")
     if first != title:
-        raise ValueError
+        raise ValueError("it is no inventory")
     fields = [line.split(" ", 2) for line in lines]
     return [StoredFile(path, int(size), sha256) for sha256, size, path in fields]

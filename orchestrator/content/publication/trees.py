@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Trees of hard links into the pool: made new, or made out of one that is no longer needed."""
 
-import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from orchestrator.content.model import StoredFile
@@ -14,27 +13,23 @@ from orchestrator.errors import BadContent
 
 # Directories by path ("" is the tree itself), in each the digest of every file.
 _Plan = dict[str, dict[str, str]]
+# What file systems say of names that are too long, or no text to them.
+_UNFIT = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
 
 
-def shape(tree: Path, pool: Pool, files: Iterable[StoredFile], optional: Iterable[StoredFile] = ()) -> None:
+def shape(tree: Path, pool: Pool, files: Iterable[StoredFile]) -> None:
     """Make `tree` hold just `files`, as hard links into the pool (copies where an inode has no links left).
 
     What is there already and is the very file of the pool stays, so that a small change takes little time;
-    anything else is removed. Of `optional` files those are left out whose bytes are not in the pool. Not
-    durable. Raises BadContent when a file's bytes are not in the pool or the file system cannot take its
-    path, and OSError.
+    anything else is removed. Not durable. Raises BadContent when a file's bytes are not in the pool or the
+    file system cannot hold its name, and OSError.
     """
     plan: _Plan = {"": {}}
     for file in files:
         _add(plan, file)
-    needed = {directory: dict(names) for directory, names in plan.items()}
-    for file in optional:
-        _add(plan, file)
-    if tree.exists():
-        _sweep(tree, pool, plan)
-    else:
-        os.mkdir(tree)
-    _fill(tree, pool, plan, needed)
+    base, objects = str(tree), str(pool.objects)
+    there = _sweep(base, objects, plan) if tree.exists() else set[str]()
+    _fill(base, objects, plan, there)
 
 
 def _add(plan: _Plan, file: StoredFile) -> None:
@@ -47,52 +42,48 @@ def _add(plan: _Plan, file: StoredFile) -> None:
     plan[directory][name] = file.sha256
 
 
-def _sweep(tree: Path, pool: Pool, plan: _Plan) -> None:
-    """Remove what does not belong into `tree`; take what does out of `plan`."""
+def _sweep(base: str, objects: str, plan: _Plan) -> set[str]:
+    """Remove what does not belong into the tree, and take what does out of `plan`; the directories that stay."""
     directories = [""]
     for directory in directories:
-        names = plan[directory]
-        with os.scandir(tree / directory) as entries:
+        names, prefix = plan[directory], f"{directory}/" if directory else ""
+        with os.scandir(f"{base}/{directory}") as entries:
             for entry in entries:
-                below = f"{directory}/{entry.name}" if directory else entry.name
+                name = entry.name
                 if entry.is_dir(follow_symlinks=False):
-                    if below in plan:
-                        directories.append(below)
+                    if prefix + name in plan:
+                        directories.append(prefix + name)
                     else:
                         shutil.rmtree(entry.path)
-                elif entry.name in names and _is_pooled(entry, pool, names[entry.name]):
-                    del names[entry.name]
+                elif name in names and _inode(objects, names[name]) == entry.inode():
+                    del names[name]
                 else:
                     os.unlink(entry.path)
+    return set(directories)
 
 
-def _is_pooled(entry: "os.DirEntry[str]", pool: Pool, sha256: str) -> bool:
+def _inode(objects: str, sha256: str) -> int:
     try:
-        return os.stat(f"{pool.objects}/{sha256[:2]}/{sha256}").st_ino == entry.inode()
+        return os.stat(f"{objects}/{sha256[:2]}/{sha256}").st_ino
     except FileNotFoundError:
-        return False
+        return 0
 
 
-def _fill(tree: Path, pool: Pool, plan: _Plan, needed: _Plan) -> None:
-    objects = str(pool.objects)
-    # One look tells whether the umask, or an access list, takes from the mode that directories are made with.
-    os.chmod(tree, 0o755)
+def _fill(base: str, objects: str, plan: _Plan, there: Collection[str]) -> None:
     for directory in sorted(plan):
-        place = f"{tree}/{directory}" if directory else str(tree)
+        place = f"{base}/{directory}" if directory else base
         try:
-            if directory and not os.path.isdir(place):
+            if directory not in there:
                 os.mkdir(place)
-                os.chmod(place, 0o755)
+                Path(place).chmod(0o755)  # a umask must not keep the web server out
             for name, sha256 in plan[directory].items():
                 if not _link(f"{objects}/{sha256[:2]}/{sha256}", f"{place}/{name}"):
-                    if name in needed.get(directory, ()):
-                        raise BadContent(
-                            f"{directory}/{name}".lstrip("/") + f": its bytes ({sha256}) are not in the pool"
-                        )
+                    raise BadContent(f"the bytes of {place}/{name} ({sha256}) are not in the pool")
         except OSError as error:
-            if error.errno in (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL):
-                raise BadContent(f"{error.filename}: this file system cannot hold the name") from None
-            raise
+            if error.errno not in _UNFIT:
+                raise
+            name = error.filename2 or error.filename
+            raise BadContent(f"{name}: the file system does not take the name: {error.strerror}") from None
 
 
 def _link(pooled: str, place: str) -> bool:
@@ -111,5 +102,4 @@ def _link(pooled: str, place: str) -> bool:
 
 def remove(tree: Path) -> None:
     """Remove a tree, as far as that can be done; what is left is tried again by the next run."""
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(tree, ignore_errors=True)
+    shutil.rmtree(tree, ignore_errors=True)

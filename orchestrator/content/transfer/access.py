@@ -2,7 +2,6 @@
 """Options of libcurl: those of every request, and those an `Access` adds where its secrets may go."""
 
 import os
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from orchestrator import __version__
@@ -30,62 +29,64 @@ class Standing(NamedTuple):
     userinfo: tuple[str, str] | None
 
 
-def new_handle(common: Common) -> Any:
-    """A handle with the options that all requests have."""
-    import pycurl
-
-    easy = pycurl.Curl()
-    easy.setopt(pycurl.NOSIGNAL, 1)
-    easy.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
-    easy.setopt(pycurl.FOLLOWLOCATION, 0)
-    easy.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
-    easy.setopt(pycurl.HTTPAUTH, pycurl.HTTPAUTH_BASIC)
-    easy.setopt(pycurl.USERAGENT, f"orchestrator/{__version__}")
-    easy.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, round(common.connect_timeout * 1000)))
-    easy.setopt(pycurl.LOW_SPEED_TIME, max(1, round(common.stall_timeout)))
-    slowest = min(_STALLED, common.rate_limit // (2 * common.connections)) if common.rate_limit else _STALLED
-    easy.setopt(pycurl.LOW_SPEED_LIMIT, max(1, slowest))
-    easy.setopt(pycurl.BUFFERSIZE, min(_BUFFER, common.rate_limit) if common.rate_limit else _BUFFER)
-    easy.setopt(pycurl.MAX_RECV_SPEED_LARGE, common.rate_limit)
-    easy.setopt(pycurl.TCP_KEEPALIVE, 1)
-    return easy
-
-
 def apply(easy: Any, standing: Standing, common: Common) -> None:
-    """Give `easy` the options of `standing`, and take away those of the request before.
+    """Give the handle `easy` all options that requests of this standing have, and none of those before.
 
     Raises Invalid when the password cannot be read.
     """
     import pycurl
 
+    easy.reset()
+    _apply_common(easy, common)
     access = standing.access
     entry = access if standing.own else Access()
-    login = standing.userinfo or (_login(entry) if entry.user else None)
-    _set(easy, pycurl.USERPWD, None)
-    _set(easy, pycurl.USERNAME, login and login[0])
-    _set(easy, pycurl.PASSWORD, login and login[1])
-    _set(easy, pycurl.NETRC_FILE, entry.netrc)
-    easy.setopt(pycurl.NETRC, pycurl.NETRC_OPTIONAL if entry.netrc else pycurl.NETRC_IGNORED)
-    _set(easy, pycurl.SSLCERT, entry.client_certificate)
-    _set(easy, pycurl.SSLKEY, entry.client_key)
-    _set(easy, pycurl.PROXY, access.proxy or (common.https_proxy if standing.tls else common.http_proxy))
-    if standing.tls:
-        _set(easy, pycurl.CAINFO, access.ca or _trusted())
+    login = standing.userinfo or (_login(entry) if entry.user else ("", ""))
+    proxy = access.proxy or (common.https_proxy if standing.tls else common.http_proxy)
+    values = {
+        pycurl.USERNAME: login[0],
+        pycurl.PASSWORD: login[1],
+        pycurl.NETRC_FILE: entry.netrc,
+        pycurl.SSLCERT: entry.client_certificate,
+        pycurl.SSLKEY: entry.client_key,
+        pycurl.PROXY: proxy,
+        pycurl.CAINFO: (access.ca or _trusted()) if standing.tls else None,
+    }
+    for option, value in values.items():
+        if value:
+            easy.setopt(option, os.fsencode(value))
+    if entry.netrc:
+        easy.setopt(pycurl.NETRC, pycurl.NETRC_OPTIONAL)
     # Wait for a connection that may carry several requests at once instead of opening another.
     easy.setopt(pycurl.PIPEWAIT, int(standing.tls))
+
+
+def _apply_common(easy: Any, common: Common) -> None:
+    import pycurl
+
+    rate, slowest = common.rate_limit, _STALLED
+    if rate:
+        slowest = max(1, min(_STALLED, rate // (2 * common.connections)))
+    for option, value in {
+        pycurl.NOSIGNAL: 1,
+        pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
+        pycurl.FOLLOWLOCATION: 0,  # where it leads decides what may be sent along
+        pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_2TLS,
+        pycurl.HTTPAUTH: pycurl.HTTPAUTH_BASIC,
+        pycurl.USERAGENT: f"orchestrator/{__version__}",
+        pycurl.CONNECTTIMEOUT_MS: max(1, round(common.connect_timeout * 1000)),
+        pycurl.LOW_SPEED_TIME: max(1, round(common.stall_timeout)),
+        pycurl.LOW_SPEED_LIMIT: slowest,
+        pycurl.BUFFERSIZE: max(1024, min(_BUFFER, rate)) if rate else _BUFFER,
+        pycurl.MAX_RECV_SPEED_LARGE: rate,
+        pycurl.TCP_KEEPALIVE: 1,
+    }.items():
+        easy.setopt(option, value)
 
 
 def headers_of(standing: Standing) -> tuple[str, ...]:
     """The header lines besides libcurl's own. The bytes are asked for as the file has them."""
     own = standing.access.headers if standing.own else ()
     return ("Accept-Encoding: identity", *(f"{name}: {value}" for name, value in own))
-
-
-def _set(easy: Any, option: int, value: Path | str | None) -> None:
-    if value:
-        easy.setopt(option, os.fsencode(value))
-    else:
-        easy.unsetopt(option)
 
 
 def _login(access: Access) -> tuple[str, str]:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from orchestrator.content.fetching import Outcome
+from orchestrator.content.model import Validators
 from orchestrator.content.transfer.access import Standing
-from orchestrator.content.transfer.addresses import Origin, is_within, origin_of, shown, split_userinfo
-from orchestrator.content.transfer.local import LocalFile, Unreadable
+from orchestrator.content.transfer.addresses import is_within, origin_of, shown, split_userinfo
 from orchestrator.content.transfer.part import Part
 from orchestrator.content.transfer.policy import (
     Backoff,
@@ -27,9 +27,11 @@ from orchestrator.content.transfer.reply import Head
 from orchestrator.content.transfer.requests import Request, Result
 from orchestrator.host import clock
 
+_SCHEMES = ("http", "https", "file")
 _MOST_REDIRECTS = 10
 _BOUNDLESS = 1 << 62
 # Of a body that is not the file: less is read to the end, so that the connection can be used again.
+_MOST_REASONS = 3
 _WASTE = 64 * 1024
 _UNBUFFERED_NOTE = 512 * 1024
 _ABORT = -1
@@ -76,7 +78,8 @@ class Job:
         self._itinerary = Itinerary(len(request.urls), rules.retries)
         limit = _BOUNDLESS if request.limit is None else request.limit
         self._most = limit if request.size is None else request.size
-        self._address, self._userinfo = "", None if False else _NOBODY
+        self._address = ""
+        self._userinfo: tuple[str, str] | None = None
         self._whole = self._struck = False
         self._fault: OSError | None = None
         self._new_attempt()
@@ -96,8 +99,8 @@ class Job:
         if self.part.complete and self.request.digest is not None:
             self.part.finish()
             if not self.part.differs:
-                return self._done("", None)
-            self._forget()
+                return self._result(Outcome.DONE)
+            self.forget()
         return self._choose(Again())
 
     def _choose(self, go_on: Again) -> Result | Again:
@@ -105,10 +108,20 @@ class Job:
         while (current := self._itinerary.current) is not None:
             self._address, self._userinfo = split_userinfo(self.request.urls[current])
             self.url = self._address
-            if not self._rules.health.given_up(origin_of(self.url)):
+            origin = origin_of(self.url)
+            if origin.scheme not in _SCHEMES:
+                why = "not an address of http, https or file"
+            elif self._rules.health.given_up(origin):
+                why = "given up, its host has failed too often"
+            else:
                 return go_on
-            self._itinerary.failed(Verdict(Outcome.UNREACHABLE, False, "given up: it has failed too often"))
+            where = shown(self.url)
+            self._itinerary.failed(Verdict(Outcome.UNREACHABLE, again=False, why=f"{where}: {why}"))
         return self._lost()
+
+    @property
+    def halted(self) -> bool:
+        return self._rules.halted()
 
     @property
     def local(self) -> bool:
@@ -139,7 +152,7 @@ class Job:
             known_digest = self.request.digest is not None and not self._whole
             ranged = range_headers(part.have, part.half, self._address, digest_known=known_digest)
             if ranged is None or self._whole:
-                self._forget()
+                self.forget()
             else:
                 self._asked_from = part.have
                 headers.extend(ranged)
@@ -148,24 +161,30 @@ class Job:
     # While it is answered -------------------------------------------------------------------------
 
     def body(self, data: bytes) -> int | None:
-        """Bytes of the answer's body; _ABORT when no more of them are wanted."""
-        meter, size = self._meter, len(data)
-        meter.received += size
-        self._rules.pace.spend(size, clock.monotonic())
+        """Bytes of the answer's body, from libcurl; _ABORT when no more of them are wanted."""
         try:
-            if not self._opened and not self._open():
-                self._waste += size
-                refused = self._verdict is not None or self._restart or self._waste > _WASTE
-                return _ABORT if refused else None
-            if self.part.have + size > self._most:
-                self._too_large()
-                return _ABORT
-            self.part.write(data)
+            if self._opened or self._open():
+                return None if self.take(data) else _ABORT
         except OSError as error:
             self._fault = error
             return _ABORT
-        meter.have += size
-        return None
+        self._meter.received += len(data)
+        self._waste += len(data)
+        refused = self._verdict is not None or self._restart or self._waste > _WASTE
+        return _ABORT if refused else None
+
+    def take(self, data: bytes) -> bool:
+        """Bytes of the file. Whether more are wanted."""
+        size = len(data)
+        self._meter.received += size
+        if self._rules.pace.rate:
+            self._rules.pace.spend(size, clock.monotonic())
+        if self.part.have + size > self._most:
+            self._too_large()
+            return False
+        self.part.write(data)
+        self._meter.have += size
+        return True
 
     def _open(self) -> bool:
         """Whether the body that begins is the file's."""
@@ -186,8 +205,9 @@ class Job:
             return False
         self._opened = True
         if opening is Opening.FROM_START:
+            self._asked_from = 0
             if self.part.have:
-                self._forget()
+                self.forget()
             if size is None or size > _UNBUFFERED_NOTE:
                 self._remember_source(head)
         else:
@@ -204,9 +224,13 @@ class Job:
     def _remember_source(self, head: Head) -> None:
         self.part.half = Half(self._address, *head.validators)
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         self._meter.have -= self.part.have
         self.part.reset()
+
+    def stopped(self) -> Result | Again:
+        """No more bytes are wanted of an address that is not libcurl's."""
+        return self.failed(self._verdict) if self._verdict else Again()
 
     # After the answer -----------------------------------------------------------------------------
 
@@ -218,47 +242,45 @@ class Job:
         if self._restart:
             return self._from_start()
         verdict = self._verdict
-        if verdict is None and number and not self._refused_early:
+        if verdict is None and number and self._waste <= _WASTE:
+            if self.part.complete and self.request.digest is not None:
+                return self.complete(None)  # all came, but for the farewell
             self._keep_source()
             verdict = judge_failure(number, shown(text))
         if verdict is not None:
-            return self._failed(verdict)
+            return self.failed(verdict)
         return self._answered(Head(self.lines), location)
-
-    @property
-    def _refused_early(self) -> bool:
-        """Whether we ended it ourselves, in the middle of a body that is of no use."""
-        return self._waste > _WASTE
 
     def _answered(self, head: Head, location: str) -> Result | Again:
         status = head.status
         if status < 500 and status not in (408, 429):
             self._rules.health.answered(origin_of(self.url))
         if status in (200, 206):
-            if not self._opened and not self._open():
-                return self._from_start() if self._restart else self._failed(self._verdict or _NOTHING)
-            return self._complete(head)
+            if self._opened or self._open():
+                return self.complete(head.validators if self.request.digest is None else None)
+            return self.failed(self._verdict) if self._verdict else self._from_start()
         if status == 304 and self.request.known is not None:
-            return self._result(Outcome.NOT_MODIFIED, self.url)
+            return self.not_modified()
         if status in (301, 302, 303, 307, 308) and location:
             return self._redirected(location)
         if status == 416 and self._asked_from:
             return self._from_start()
         verdict = judge_status(status, head.field(b"retry-after"), clock.now().timestamp())
-        return self._failed(verdict._replace(why=verdict.why + self._about_credentials(status)))
+        return self.failed(verdict._replace(why=verdict.why + self._about_credentials(status)))
 
-    def _complete(self, head: Head) -> Result | Again:
+    def complete(self, validators: Validators | None) -> Result | Again:
+        """All that the address has of the file has come."""
         size = self.request.size
         if size is not None and self.part.have < size:
             self._keep_source()
             why = f"the answer ended after {self.part.have} of {size} bytes"
-            return self._failed(Verdict(Outcome.UNREACHABLE, again=True, why=why))
+            return self.failed(Verdict(Outcome.UNREACHABLE, again=True, why=why))
         self.part.finish()
         if why := self.part.differs:
             if self.part.resumed and not self._whole:
                 return self._from_start()
-            return self._failed(Verdict(Outcome.WRONG_CONTENT, again=False, why=f"not the file: {why}"))
-        return self._done(self.url, head)
+            return self.failed(Verdict(Outcome.WRONG_CONTENT, again=False, why=f"not the file: {why}"))
+        return self._result(Outcome.DONE, validators)
 
     def _keep_source(self) -> None:
         if self.part.have and self._opened and not self._asked_from:
@@ -267,34 +289,33 @@ class Job:
     def _redirected(self, location: str) -> Result | Again:
         self._redirects += 1
         if self._redirects > _MOST_REDIRECTS:
-            return self._failed(Verdict(Outcome.FORBIDDEN, again=False, why="it redirects without end"))
+            return self.failed(Verdict(Outcome.FORBIDDEN, again=False, why="it redirects without end"))
         url = split_userinfo(location)[0]
-        if origin_of(url).scheme not in ("http", "https"):
+        if origin_of(url).scheme not in _SCHEMES[:2]:
             why = f"it redirects to {shown(url)[:200]}"
-            return self._failed(Verdict(Outcome.FORBIDDEN, again=False, why=why))
+            return self.failed(Verdict(Outcome.FORBIDDEN, again=False, why=why))
         self.url = url
         return Again()
 
     def _about_credentials(self, status: int) -> str:
-        standing = self.standing()
-        bare = standing.access._replace_proxy() if False else standing.access
-        if status in (401, 403) and not standing.own and (bare.user or bare.netrc or bare.headers):
-            owner = origin_of(self.request.owner or self.request.urls[0])
-            return f" (the source's credentials are for {owner.host} alone)"
-        return ""
+        access = self.request.access
+        if status not in (401, 403) or not (access.user or access.netrc or access.headers):
+            return ""
+        return "" if self.standing().own else " (the source's credentials are for another host)"
 
     def _from_start(self) -> Again:
         """Once more, all of it: what was added to does not fit."""
-        self._forget()
+        self.forget()
         self._whole = True
         self.url = self._address
         self._new_attempt()
         return Again()
 
-    def _failed(self, verdict: Verdict) -> Result | Again:
+    def failed(self, verdict: Verdict) -> Result | Again:
+        """The address did not give the file: what now?"""
         where = shown(self.url)
         if verdict.outcome is Outcome.WRONG_CONTENT:
-            self._forget()
+            self.forget()
             verdict = verdict._replace(again=self._itinerary.alone and not self._struck)
             self._struck = True
         before = self._itinerary.current
@@ -308,12 +329,41 @@ class Job:
 
     # The end --------------------------------------------------------------------------------------
 
-    def _done(self, url: str, head: Head | None) -> Result:
-        wants_validators = head is not None and self.request.digest is None
-        return self._result(Outcome.DONE, url, head.validators if head and wants_validators else None)
+    def not_modified(self) -> Result:
+        return self._result(Outcome.NOT_MODIFIED)
 
-    def _result(self, outcome: Outcome, url: str, validators: object = None) -> Result:
-        raise NotImplementedError
+    def _result(self, outcome: Outcome, validators: Validators | None = None) -> Result:
+        result = Result(outcome, shown(self.url), attempts=self.attempts)
+        if outcome is not Outcome.DONE:
+            return result
+        part = self.part
+        return result._replace(
+            file=part.file, sha256=part.sha256, size=part.have, validators=validators, data=part.data
+        )
 
     def _lost(self) -> Result:
-        raise NotImplementedError
+        """Every address has failed for good."""
+        verdicts = self._itinerary.verdicts()
+        addresses = [split_userinfo(url)[0] for url in self.request.urls]
+        if not verdicts:
+            return Result(Outcome.NOT_FOUND, "", why="no address to ask")
+        for index, outcome, _ in verdicts:
+            if outcome is Outcome.UNREACHABLE:
+                self._rules.health.exhausted(origin_of(addresses[index]))
+        outcome = verdicts[0][1]
+        why = "; ".join(why for _, _, why in verdicts[:_MOST_REASONS])
+        return Result(outcome, shown(addresses[verdicts[0][0]]), attempts=self.attempts, why=why)
+
+    def close(self, result: Result | None) -> None:
+        """Let go of the bytes: taken (DONE), of use for another run (UNREACHABLE, or interrupted: None), or of
+        none."""
+        if result is None or result.outcome is Outcome.UNREACHABLE:
+            self.part.keep()
+        elif result.outcome is Outcome.DONE:
+            self.part.release()
+        else:
+            self.part.discard()
+        if result is not None:
+            self._meter.files += 1
+        if result is None or result.outcome is not Outcome.DONE:
+            self._meter.have -= self.part.have

@@ -3,62 +3,75 @@
 
 import os
 import stat
-from collections.abc import Callable
 from urllib.parse import unquote, urlsplit
 
 from orchestrator.content.fetching import Outcome
 from orchestrator.content.model import Validators
-from orchestrator.content.transfer.part import Part
+from orchestrator.content.transfer.job import Again, Job
 from orchestrator.content.transfer.policy import Verdict
+from orchestrator.content.transfer.requests import Result
 
 _PIECE = 1024 * 1024
 
 
-class Unreadable(Exception):
-    """The source cannot be opened or read; it carries the verdict."""
+class _Unreadable(Exception):
+    """The source is at fault."""
 
-    def __init__(self, verdict: Verdict) -> None:
-        super().__init__(verdict.why)
-        self.verdict = verdict
+    def __init__(self, outcome: Outcome, why: str) -> None:
+        super().__init__(why)
+        self.verdict = Verdict(outcome, outcome is Outcome.UNREACHABLE, why)
 
 
-class LocalFile:
-    """An open file of a `file://` address. Raises Unreadable where it is at fault."""
+def answer(job: Job) -> Result | Again:
+    """Do what a server would do for the job's address. Raises OSError for the disk of the target."""
+    job.start()
+    job.forget()
+    try:
+        descriptor = _opened(job.url)
+    except _Unreadable as error:
+        return job.failed(error.verdict)
+    try:
+        return _copied(job, descriptor)
+    except _Unreadable as error:
+        return job.failed(error.verdict)
+    finally:
+        os.close(descriptor)
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.netloc not in ("", "localhost"):
-            raise Unreadable(Verdict(Outcome.FORBIDDEN, False, "a file address names no other host"))
+
+def _opened(url: str) -> int:
+    """Raises _Unreadable unless it is a file that can be read."""
+    parts = urlsplit(url)
+    if parts.netloc not in ("", "localhost"):
+        raise _Unreadable(Outcome.FORBIDDEN, "a file address names no other host")
+    try:
         path = unquote(parts.path, errors="surrogateescape")
-        try:
-            self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        except (FileNotFoundError, NotADirectoryError):
-            raise Unreadable(Verdict(Outcome.NOT_FOUND, False, "there is no such file")) from None
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise Unreadable(Verdict(Outcome.FORBIDDEN, False, reason)) from None
-        status = os.fstat(self._descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            os.close(self._descriptor)
-            raise Unreadable(Verdict(Outcome.NOT_FOUND, False, "it is not a file"))
-        self.size = status.st_size
-        self.validators = Validators(f'"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}"')
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError):
+        raise _Unreadable(Outcome.NOT_FOUND, "there is no such file") from None
+    except (OSError, ValueError) as error:
+        raise _Unreadable(Outcome.FORBIDDEN, getattr(error, "strerror", None) or str(error)) from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _Unreadable(Outcome.NOT_FOUND, "it is not a file")
+    return descriptor
 
-    def copy(self, part: Part, most: int, moved: Callable[[int], bool]) -> None:
-        """Append up to `most` bytes; `moved` is told of every piece and says whether to go on. Raises
-        OSError where the target is at fault."""
-        while most > 0:
-            try:
-                piece = os.read(self._descriptor, min(_PIECE, most))
-            except OSError as error:
-                why = error.strerror or str(error)
-                raise Unreadable(Verdict(Outcome.UNREACHABLE, True, why)) from None
-            if not piece:
-                return
-            most -= len(piece)
-            part.write(piece)
-            if not moved(len(piece)):
-                return
 
-    def close(self) -> None:
-        os.close(self._descriptor)
+def _copied(job: Job, descriptor: int) -> Result | Again:
+    status, request = os.fstat(descriptor), job.request
+    validators = Validators(f'"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}"')
+    if request.known is not None and request.known.etag == validators.etag:
+        return job.not_modified()
+    if request.size is not None and request.size != status.st_size:
+        why = f"not the file: it has {status.st_size} bytes, not {request.size}"
+        return job.failed(Verdict(Outcome.WRONG_CONTENT, again=False, why=why))
+    while piece := _read(descriptor):
+        if not job.take(piece) or job.halted:
+            return job.stopped()
+    return job.complete(validators if request.digest is None else None)
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, _PIECE)
+    except OSError as error:
+        raise _Unreadable(Outcome.UNREACHABLE, error.strerror or str(error)) from None

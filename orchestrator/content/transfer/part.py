@@ -98,7 +98,10 @@ class Part:
         if self._descriptor < 0:
             self._create()
         self._hash(data)
-        write_all(self._descriptor, data)
+        try:
+            write_all(self._descriptor, data)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._file)) from None
         self._pieces.clear()
         self._buffered = 0
 

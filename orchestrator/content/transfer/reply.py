@@ -8,9 +8,10 @@ class Head:
     """`lines` may hold several heads: of a proxy's CONNECT, of interim answers. The last one counts."""
 
     def __init__(self, lines: list[bytes]) -> None:
-        self._first = max(index for index in range(len(lines)) if lines[index].startswith(b"HTTP/"))
+        heads = [index for index, line in enumerate(lines) if line.startswith(b"HTTP/")]
+        self._first = heads[-1] if heads else 0
         self._lines = lines
-        status = lines[self._first].split(None, 2)[1:2]
+        status = lines[self._first].split(None, 2)[1:2] if heads else []
         self.status = int(status[0]) if status and status[0].isdigit() else 0
 
     def field(self, name: bytes) -> str:

@@ -5,24 +5,28 @@ The runner never imports the content engine: whoever starts the runner hands it 
 """
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from orchestrator.config.model import Config
+from orchestrator.errors import Problem
 
 if TYPE_CHECKING:
     from orchestrator.services.controlled import ControlledService
+    from orchestrator.upgrade.reports import Telling
 
 
 @dataclass(frozen=True, slots=True)
 class ActionContext:
-    """What an action may use while it runs. `say` writes a line to the step's log."""
+    """What an action may use while it runs. `say` writes a line to the step's log; `telling` is for the run's
+    journal and for whoever looks on."""
 
     config: Config
     services: "Mapping[str, ControlledService]"
     environment: Mapping[str, str]
     say: Callable[[str], None]
+    telling: "Telling"
 
 
 class Action(Protocol):
@@ -37,7 +41,16 @@ class Action(Protocol):
     def needs(self) -> tuple[str, ...]: ...
 
     def perform(self, context: ActionContext) -> None:
-        """Do it; safe to repeat. Raises OrchestratorError when it fails."""
+        """Do it; safe to repeat. Raises OrchestratorError when it fails, Busy when it is to be tried again later."""
+
+
+@runtime_checkable
+class Foreseeing(Protocol):
+    """An action that can see beforehand what it lacks."""
+
+    def refusals(self, environment: Mapping[str, str]) -> Iterable[Problem]:
+        """What would make it fail, asked before anything is stopped; `environment` is what the configuration adds
+        to that of the steps. Changes nothing."""
 
 
 # From the value in the YAML file to an action; raises ValueError with a message for the author.

@@ -209,6 +209,17 @@ def test_several_certificates_in_one_file_armoured_or_binary(tmp_path: Path) -> 
             )
 
 
+def test_all_certificates_in_one_armour_for_clients(tmp_path: Path) -> None:
+    keys = [openpgp.key(), openpgp.key("other"), openpgp.key("with-subkey", "subkey")]
+    ring, signed = keyring(*keys).armoured(), tmp_path / "InRelease"
+    assert ring.count(b"-----BEGIN PGP PUBLIC KEY BLOCK-----") == 1
+    (tmp_path / "all.asc").write_bytes(ring)
+    for key in keys:
+        signed.write_bytes(key.clear_sign(TEXT))
+        assert gpgv(ring, signed).returncode == 0
+        assert Keyring.load([tmp_path / "all.asc"]).verify_clear(signed.read_bytes(), "InRelease")[0] == TEXT
+
+
 def test_every_key_file_that_is_none_is_named(tmp_path: Path) -> None:
     wrong = {
         "missing.asc": None,

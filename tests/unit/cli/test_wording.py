@@ -138,6 +138,13 @@ def test_bytes_of_any_kind_are_lines() -> None:
         ("answered", {"question": "0010", "by": "--accept", "answer": True}, Line("  consent to 0010 by --accept", "dim")),
         ("run-ended", {"outcome": "done", "downtime": 5.0}, Line("Upgrade done, downtime 5.0 s.", "good")),
         ("run-ended", {"outcome": "done"}, Line("Upgrade done.", "good")),
+        ("run-ended", {"outcome": "done-with-losses", "losses": {"a": 1, "b": 2}},
+         Line("Upgrade done, 1 lost in a, 2 lost in b.", "bad")),
+        ("step-ended", {"step": "a", "status": "done", "seconds": 0.0, "losses": 2}, Line("  done   a (0.0 s), 2 lost", "bad")),
+        ("step-reported", {"report": {"name": "made"}}, Line("  made")),
+        ("step-reported", {"report": {"name": "made", "text": "it is made"}}, Line("  it is made")),
+        ("step-reported", {"report": {"name": "made", "text": ["no text"]}}, Line("  made")),
+        ("step-reported", {"report": {"name": "lost", "text": "x\x1b[2J is gone", "lost": True}}, Line("  x is gone", "bad")),
         ("run-ended", {"outcome": "refused"}, Line("Upgrade refused; nothing was stopped.", "bad")),
     ],
 )  # fmt: skip

@@ -47,6 +47,15 @@ def test_it_reads_nothing_from_our_input() -> None:
     assert shell("cat") == (0, "", "")
 
 
+@pytest.mark.parametrize("size", [1, 1 << 20])
+def test_what_it_is_given_is_on_its_input(size: int) -> None:
+    assert run(["/usr/bin/wc", "-c"], stdin=b"x" * size).stdout == f"{size}\n"
+
+
+def test_it_need_not_read_its_input() -> None:
+    assert run(["/bin/true"], stdin=b"x" * (1 << 20)).ok
+
+
 def test_with_a_log_its_output_is_appended_there(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("first\n")

@@ -60,7 +60,7 @@ def test_a_continued_run_forgets_why_it_stopped_and_may_go_to_another_version() 
 def test_no_event_needs_more_than_its_own_fields(name: EventName) -> None:
     fields = {
         "run": "1", "services": {}, "question": "q", "answer": True, "kind": "held", "service": "s", "phase": "p",
-        "step": A, "attempt": 1, "status": "done", "outcome": "done",
+        "step": A, "attempt": 1, "number": 1, "status": "done", "outcome": "done",
     }  # fmt: skip
     fold([Event(1, "", 0.0, name, fields)])
     fold([BEGUN, *attempt(A, "done"), Event(9, "", 0.0, name, fields)])

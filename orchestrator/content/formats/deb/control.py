@@ -13,11 +13,36 @@ Buffer = bytes | mmap.mmap
 _FIELD = re.compile(r"\n([!-9;-~]+):[ \t]*([^\n]*(?:\n[ \t][^\n]*)*)")
 _KNOWN = {
     name.lower(): name
-    for name in (
-        "Package Source Version Architecture Maintainer Installed-Size Essential Protected Multi-Arch Depends "
-        "Pre-Depends Recommends Suggests Enhances Breaks Conflicts Replaces Provides Description Section "
-        "Priority Filename Size Directory Files Checksums-Sha256 Binary Description-md5"
-    ).split()
+    for name in [
+        "Package",
+        "Source",
+        "Version",
+        "Architecture",
+        "Maintainer",
+        "Installed-Size",
+        "Essential",
+        "Protected",
+        "Multi-Arch",
+        "Depends",
+        "Pre-Depends",
+        "Recommends",
+        "Suggests",
+        "Enhances",
+        "Breaks",
+        "Conflicts",
+        "Replaces",
+        "Provides",
+        "Description",
+        "Section",
+        "Priority",
+        "Filename",
+        "Size",
+        "Directory",
+        "Files",
+        "Checksums-Sha256",
+        "Binary",
+        "Description-md5",
+    ]
 }
 
 

@@ -95,8 +95,19 @@ class PackagesIndex:
         """All, in order; entries that are repeated word for word are given once."""
         if self._all is None:
             with _without_collector():
-                self._all = _unique([self._at(start, end) for start, end in stanzas(self.data)])
+                self._read = {start: self._at(start, end) for start, end in stanzas(self.data)}
+                self._all = _unique(list(self._read.values()))
         return self._all
+
+    def mentioning(self, text: str) -> Sequence[Package]:
+        """The packages in whose entries `text` stands somewhere."""
+        found, sought = [], text.encode("utf-8", "surrogateescape")
+        at = self.data.find(sought) if sought else -1
+        while at >= 0:
+            start, end = stanza_around(self.data, at)
+            found.append(self._package(start))
+            at = self.data.find(sought, end)
+        return _unique(found)
 
     def stanza(self, package: Package) -> bytes:
         """The package's entry byte for byte, without the empty line after it. Raises KeyError."""

@@ -41,14 +41,18 @@ class Layout:
 def parse_layout(repository: str) -> Layout:
     """Raises Invalid when it is neither a suite with components nor a directory with its slash."""
     place, *components = repository.split()
+    flat = place.endswith("/")
+    wrong = ""
+    if flat and components:
+        wrong = "a flat repository (a name that ends with a slash) has no components"
+    elif not flat and not components:
+        wrong = f"name its components ({place} main), or end a flat repository with a slash"
+    if wrong:
+        raise Invalid(f"repository {repository!r}: {wrong}")
     try:
-        if place.endswith("/"):
-            if components:
-                raise ValueError("a flat repository (a name that ends with a slash) has no components")
+        if flat:
             bare = place.strip("/")
             return Layout(repository, "" if bare in ("", ".") else safe_path(bare))
-        if not components:
-            raise ValueError(f"name its components ({place} main), or end a flat repository with a slash")
         parts = tuple(dict.fromkeys(safe_path(component) for component in components))
         return Layout(repository, "dists/" + safe_path(place), safe_path(place), parts)
     except ValueError as error:

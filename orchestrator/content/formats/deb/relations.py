@@ -83,14 +83,17 @@ def requirement(text: str) -> Group:
     alternatives = []
     for part in text.split("|"):
         match = _REQUIREMENT.fullmatch(part)
-        plain = f"{match['name']} ({match['operator'].replace('==', '=')} {match['version']})" if match else part
+        plain = (
+            f"{match['name']} ({match['operator'].replace('==', '=')} {match['version']})" if match else part
+        )
         try:
             found = relation(plain)
         except ValueError:
             found = None
         if found is None or found.architectures or found.profiles:
             raise Invalid(
-                f"{text!r} is no requirement", hint="write a package's name, or: name (>= version), name:architecture"
+                f"{text!r} is no requirement",
+                hint="write a package's name, or: name (>= version), name:architecture",
             )
         alternatives.append(found)
     return Group(" ".join(text.split()), tuple(alternatives))

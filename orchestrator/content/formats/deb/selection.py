@@ -109,44 +109,60 @@ def readable(indexes: Iterable[StoredFile], role: IndexRole) -> list[StoredFile]
     return list(best.values())
 
 
+_Row = tuple[str, IndexRole, bool]
+
+
 def _patterns(
     source: Source, release: Release, layout: Layout
 ) -> Iterator[tuple[re.Pattern[str], IndexRole, bool]]:
     """Names without compression that are wanted, what they are, and whether one that is listed must be there."""
-    explicit = bool(source.architectures)
-    architecture = "|".join(map(re.escape, source.architectures)) if explicit else "[^/]+"
-    packages = f"(?:{architecture}|all)" if release.serves_all else f"(?:(?!all/){architecture})"
-    if explicit and "all" in source.architectures:
-        packages = f"(?:{architecture})"
-    arch = f"(?:{architecture}|all)"
-    language = "|".join(map(re.escape, source.translations)) or "(?!)"
-    component = "(?:" + "|".join(map(re.escape, layout.components)) + ")/"
-    if layout.flat:
-        component, packages_at, sources_at = "", "Packages", "Sources"
-    else:
-        packages_at, sources_at = f"binary-{packages}/Packages", "source/Sources"
-    listed = [(packages_at, IndexRole.PACKAGES, explicit or layout.flat)]
-    if source.sources:
-        listed.append((sources_at, IndexRole.SOURCES, True))
-    if source.installer:
-        listed.append((f"debian-installer/binary-{packages}/Packages", IndexRole.UDEBS, explicit))
-        listed.append((f"installer-{arch}/[^/]+/images/(?:SHA256SUMS|MD5SUMS)", IndexRole.IMAGES, False))
-    if source.contents:
-        kinds = f"(?:udeb-)?{arch}" if source.installer else f"(?!udeb-){arch}"
-        listed.append((f"Contents-{kinds}", IndexRole.CONTENTS, False))
-        if source.sources:
-            listed.append(("Contents-source", IndexRole.CONTENTS, False))
-    if source.translations:
-        listed.append((f"i18n/Translation-(?:{language})", IndexRole.TRANSLATION, False))
-    if not source.rebuilt:
-        listed.append((f"(?:binary-{packages}|source)/Release", IndexRole.RELEASE, False))
-        listed.append((rf"dep11/(?:Components-{arch}\.yml|CID-Index-{arch}\.json)", IndexRole.APPSTREAM, False))
-        listed.append((r"dep11/icons-[^/]+\.tar", IndexRole.APPSTREAM, False))
-        listed.append((f"cnf/Commands-{arch}", IndexRole.COMMANDS, False))
-    for name, role, required in listed:
+    component = "" if layout.flat else "(?:" + "|".join(map(re.escape, layout.components)) + ")/"
+    for name, role, required in (*_read_indexes(source, release, layout), *_copied(source)):
         yield re.compile(component + name), role, required
-        if role is IndexRole.CONTENTS and not layout.flat:  # beside the components, where archives had it
+        if role is IndexRole.CONTENTS and component:  # beside the components, where archives had it
             yield re.compile(name), role, required
+
+
+def _read_indexes(source: Source, release: Release, layout: Layout) -> Iterator[_Row]:
+    """What is read to know the packages, and what is filtered when the metadata is written anew."""
+    named = bool(source.architectures)
+    architecture = "|".join(map(re.escape, source.architectures)) if named else "[^/]+"
+    packages = f"binary-(?:{architecture}|all)/Packages"
+    if not release.serves_all and "all" not in source.architectures:
+        packages = f"binary-(?!all/)(?:{architecture})/Packages"
+    yield ("Packages" if layout.flat else packages), IndexRole.PACKAGES, named or layout.flat
+    if source.sources:
+        yield ("Sources" if layout.flat else "source/Sources"), IndexRole.SOURCES, True
+    if source.installer:
+        yield f"debian-installer/{packages}", IndexRole.UDEBS, named
+        yield (
+            f"installer-(?:{architecture})/[^/]+/images/(?:SHA256SUMS|MD5SUMS)",
+            IndexRole.IMAGES,
+            False,
+        )
+    if source.contents:
+        udebs = "(?:udeb-)?" if source.installer else "(?!udeb-)"
+        sources = "|source" if source.sources else ""
+        yield f"Contents-{udebs}(?:{architecture}|all{sources})", IndexRole.CONTENTS, False
+    if source.translations:
+        languages = "|".join(map(re.escape, source.translations))
+        yield f"i18n/Translation-(?:{languages})", IndexRole.TRANSLATION, False
+
+
+def _copied(source: Source) -> Iterator[_Row]:
+    """What only a tree with the upstream's own metadata gets."""
+    if source.rebuilt:
+        return
+    architecture = "(?:" + ("|".join(map(re.escape, (*source.architectures, "all")))) + ")"
+    if not source.architectures:
+        architecture = "[^/]+"
+    yield f"(?:binary-{architecture}|source)/Release", IndexRole.RELEASE, False
+    yield (
+        rf"dep11/(?:Components-{architecture}\.yml|CID-Index-{architecture}\.json|icons-[^/]+\.tar)",
+        IndexRole.APPSTREAM,
+        False,
+    )
+    yield f"cnf/Commands-{architecture}", IndexRole.COMMANDS, False
 
 
 def _by_plain_name(names: Iterable[str]) -> dict[str, tuple[str, ...]]:

@@ -7,13 +7,22 @@ before everything else; a number is led by its length. So two strings are compar
 """
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
+from operator import eq, ge, gt, le, lt
 from typing import Literal, NamedTuple, cast
 
 Operator = Literal["", "<<", "<=", "=", ">=", ">>"]
 
 _END = "\x02"
 _ORDER = {code: code + 256 for code in range(256) if not chr(code).isalpha() or code > 127} | {ord("~"): 1}
+_COMPARE: dict[Operator, Callable[["VersionKey", "VersionKey"], bool]] = {
+    "<<": lt,
+    "<=": le,
+    "=": eq,
+    ">=": ge,
+    ">>": gt,
+}
 _PIECES = re.compile(r"([^0-9]*)([0-9]*)")
 
 
@@ -47,20 +56,7 @@ def satisfies(version: str, operator: Operator, wanted: str) -> bool:
     """Whether `version` is as a relation wants it; every version is when the operator is empty."""
     if not operator:
         return True
-    if version == wanted:
-        return operator in ("=", "<=", ">=")
-    here, there = version_key(version), version_key(wanted)
-    match operator:
-        case "=":
-            return here == there
-        case ">=":
-            return here >= there
-        case "<=":
-            return here <= there
-        case ">>":
-            return here > there
-        case "<<":
-            return here < there
+    return _COMPARE[operator](version_key(version), version_key(wanted))
 
 
 def operator(text: str) -> Operator:

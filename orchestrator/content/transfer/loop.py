@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One thread's share of the transfer: some connections, one libcurl multi handle, jobs passing through.
+
+libcurl and the hashing work without the interpreter's lock, so that a few of these keep a machine busy. What
+a finished job leaves to do (hash, write, give the file its name) is done after its connection has its next
+request.
+"""
+
+import contextlib
+import heapq
+import itertools
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from orchestrator.content.source import Common
+from orchestrator.content.transfer import access, local
+from orchestrator.content.transfer.addresses import shown
+from orchestrator.content.transfer.job import Again, Job, Meter, Rules
+from orchestrator.content.transfer.requests import Request, Result, Retrying
+from orchestrator.host import clock
+
+# Seconds: how long a loop waits at most before it looks around, and when libcurl has no socket to watch.
+_PATIENCE = 0.1
+_NOTHING_TO_WATCH = 0.005
+_REDIRECTS = (301, 302, 303, 307, 308)
+
+
+class Batch:
+    """The requests of one fetch, shared by the loops: each takes the next one when it has room."""
+
+    def __init__(
+        self,
+        requests: Sequence[Request],
+        rules: Rules,
+        done: Callable[[int, Result], None],
+        halt: threading.Event,
+    ) -> None:
+        self.requests, self.rules, self.halt = requests, rules, halt
+        self.results: list[Result | None] = [None] * len(requests)
+        self.retries: queue.SimpleQueue[Retrying] = queue.SimpleQueue()
+        self._done = done
+        self._next = itertools.count()
+
+    def take(self) -> int | None:
+        """The next request that nobody works at; safe between threads."""
+        index = next(self._next)
+        return index if index < len(self.requests) else None
+
+    def settle(self, job: Job, result: Result) -> None:
+        self.results[job.index] = result
+        try:
+            self._done(job.index, result)
+        finally:
+            job.close(result)
+
+
+class _Slot:
+    """A reusable handle and what it was last given."""
+
+    def __init__(self, easy: Any) -> None:
+        self.easy = easy
+        self.job: Job | None = None
+        self.standing: access.Standing | None = None
+        self.fixed: tuple[str, ...] = ()
+        self.headers: tuple[str, ...] = ()
+
+
+class _End(NamedTuple):
+    job: Job
+    number: int
+    text: str
+    location: str
+
+
+class Loop:
+    """`connections` requests at once, at most. Used by one thread at a time."""
+
+    def __init__(self, common: Common, connections: int) -> None:
+        import pycurl
+
+        self.meter = Meter()
+        self._common = common
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_MAXCONNECTS, connections)
+        self._idle = [_Slot(pycurl.Curl()) for _ in range(connections)]
+        self._active: dict[Any, _Slot] = {}
+        self._live: set[Job] = set()
+        self._ready: deque[Job] = deque()
+        self._later: list[tuple[float, int, Job]] = []
+        self._order = itertools.count()
+
+    def run(self, batch: Batch) -> None:
+        """Work at the batch until nothing is left of it, or it is halted. Raises OSError for the disk, and
+        OrchestratorError for what is configured."""
+        try:
+            while not batch.halt.is_set():
+                self._refill(batch)
+                if self._active:
+                    self._turn(batch)
+                elif self._later:
+                    self._wait(batch, self._until_later())
+                else:
+                    return
+        finally:
+            self._abandon()
+
+    def close(self) -> None:
+        """Close all connections."""
+        for slot in self._idle:
+            slot.easy.close()
+        self._multi.close()
+
+    def _turn(self, batch: Batch) -> None:
+        """Let libcurl do what it can, give free connections their next request, then look at what came."""
+        if debt := batch.rules.pace.debt(clock.monotonic()):
+            self._wait(batch, debt)
+            return
+        self._multi.perform()
+        ends = self._collect()
+        if not ends:
+            self._await_network(batch)
+            return
+        self._refill(batch)
+        self._multi.perform()
+        for end in ends:
+            self._settle(batch, end.job, end.job.ended(end.number, end.text, end.location))
+
+    def _await_network(self, batch: Batch) -> None:
+        patience = min(_PATIENCE, self._until_later())
+        timeout = self._multi.timeout()
+        if timeout >= 0:
+            patience = min(patience, timeout / 1000)
+        if patience > 0 and self._multi.select(patience) < 0:
+            self._wait(batch, min(patience, _NOTHING_TO_WATCH))
+
+    def _until_later(self) -> float:
+        return max(0.0, self._later[0][0] - clock.monotonic()) if self._later else _PATIENCE
+
+    def _wait(self, batch: Batch, seconds: float) -> None:
+        batch.halt.wait(min(_PATIENCE, seconds))
+
+    def _refill(self, batch: Batch) -> None:
+        while self._idle and not batch.halt.is_set():
+            job = self._next_job(batch)
+            if job is None:
+                return
+            if job.local:
+                self._settle(batch, job, local.answer(job))
+            else:
+                self._send(job)
+
+    def _next_job(self, batch: Batch) -> Job | None:
+        """One that goes on at once, one whose time has come, or a new one."""
+        if self._ready:
+            return self._ready.popleft()
+        if self._later and self._later[0][0] <= clock.monotonic():
+            return heapq.heappop(self._later)[2]
+        while (index := batch.take()) is not None:
+            job = Job(index, batch.requests[index], batch.rules, self.meter)
+            self._live.add(job)
+            step = job.begin()
+            if isinstance(step, Again):
+                return job
+            self._settle(batch, job, step)
+        return None
+
+    def _send(self, job: Job) -> None:
+        import pycurl
+
+        slot = self._idle.pop()
+        easy = slot.easy
+        standing = job.standing()
+        if standing != slot.standing:
+            slot.standing = None  # while only some of it is in place
+            access.apply(easy, standing, self._common)
+            slot.standing, slot.fixed, slot.headers = standing, access.headers_of(standing), ()
+        headers = slot.fixed + job.start()
+        if headers != slot.headers:
+            easy.setopt(pycurl.HTTPHEADER, [line.encode("utf-8", "surrogateescape") for line in headers])
+            slot.headers = headers
+        easy.setopt(pycurl.URL, job.url.encode("utf-8", "surrogateescape"))
+        easy.setopt(pycurl.WRITEFUNCTION, job.body)
+        easy.setopt(pycurl.HEADERFUNCTION, job.lines.append)
+        slot.job = job
+        self._active[easy] = slot
+        self._multi.add_handle(easy)
+
+    def _collect(self) -> list[_End]:
+        """The requests that are over, their handles free again."""
+        ends: list[_End] = []
+        while True:
+            waiting, good, bad = self._multi.info_read()
+            ends.extend(self._end(easy, 0, "") for easy in good)
+            ends.extend(self._end(*failure) for failure in bad)
+            if not waiting:
+                return ends
+
+    def _end(self, easy: Any, number: int, text: str) -> _End:
+        import pycurl
+
+        location = b""
+        slot = self._active.pop(easy)
+        if easy.getinfo(pycurl.RESPONSE_CODE) in _REDIRECTS:
+            location = easy.getinfo_raw(pycurl.REDIRECT_URL) or b""
+        self._multi.remove_handle(easy)
+        self._idle.append(slot)
+        job, slot.job = slot.job, None
+        assert job is not None
+        return _End(job, number, text, location.decode("utf-8", "surrogateescape"))
+
+    def _settle(self, batch: Batch, job: Job, step: Result | Again) -> None:
+        if isinstance(step, Result):
+            batch.settle(job, step)
+            self._live.discard(job)
+            return
+        if step.why:
+            batch.retries.put(Retrying(shown(job.url), job.attempts, step.delay, step.why))
+        if step.delay > 0:
+            heapq.heappush(self._later, (clock.monotonic() + step.delay, next(self._order), job))
+        else:
+            self._ready.append(job)
+
+    def _abandon(self) -> None:
+        """Leave what is half there for another run."""
+        for easy, slot in self._active.items():
+            self._multi.remove_handle(easy)
+            slot.job = None
+            self._idle.append(slot)
+        self._active.clear()
+        self._ready.clear()
+        self._later.clear()
+        for job in self._live:
+            with contextlib.suppress(OSError):  # told already, or of no use: the next run asks for all of it
+                job.close(None)
+        self._live.clear()
