@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LISTS = Path("/var/lib/apt/lists")
-_FIELD = re.compile(r"^([A-Za-z0-9-]+):[ \t]*(.*(?:\n[ \t].*)*)", re.M)
+_FIELD = re.compile(r"^([A-Za-z0-9-]+):[ \t]*(.*(?:\n[ \t].*)*)", re.MULTILINE)
 _RELATION = re.compile(r"^([^\s(:\[]+)[^(]*(?:\(\s*(<<|<=|=|>=|>>)\s*([^)\s]+)\s*\))?")
 
 

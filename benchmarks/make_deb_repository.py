@@ -7,13 +7,12 @@ import io
 import lzma
 import random
 import tarfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
-from repositories import File, Job
+from making import Job, Made
 from signing import Signer
 
 SUITE, COMPONENT, ARCHITECTURE = "bookworm", "main", "amd64"
@@ -28,12 +27,12 @@ class DebMaker:
     def package(self, job: Job) -> tuple[str, bytes]:
         return job.fields["Filename"], make_deb(job)
 
-    def publish(self, tree: Path, jobs: Sequence[Job], files: Sequence[File], serial: int) -> None:
-        suite = tree / "dists" / SUITE
-        indexes = _indexes(tree, jobs, files)
+    def publish(self, made: Made) -> None:
+        suite = made.tree / "dists" / SUITE
+        indexes = _indexes(made)
         for name, data in indexes.items():
             _write_with_digests(suite / name, data)
-        release = _release(indexes, serial)
+        release = _release(indexes, made.serial)
         (suite / "Release").write_bytes(release)
         (suite / "Release.gpg").write_bytes(self.signer.detached(release))
         (suite / "InRelease").write_bytes(self.signer.clear(release))
@@ -70,11 +69,11 @@ def _tar(name: str, data: bytes) -> bytes:
     return info.tobuf(tarfile.USTAR_FORMAT) + data + padding + b"\0" * _TAR_END
 
 
-def _indexes(tree: Path, jobs: Sequence[Job], files: Sequence[File]) -> dict[str, bytes]:
+def _indexes(made: Made) -> dict[str, bytes]:
     directory = f"{COMPONENT}/binary-{ARCHITECTURE}"
     stanzas = io.StringIO()
-    for job, file in zip(jobs, files, strict=True):
-        md5 = hashlib.md5((tree / file.path).read_bytes(), usedforsecurity=False).hexdigest()
+    for job, file in zip(made.jobs, made.files, strict=True):
+        md5 = hashlib.md5((made.tree / file.path).read_bytes(), usedforsecurity=False).hexdigest()
         own = {"Filename": file.path, "Size": str(file.size), "MD5sum": md5, "SHA256": file.sha256}
         fields = {key: value for key, value in job.fields.items() if key != "SHA1"} | own
         stanzas.writelines(f"{key}: {value}\n" for key, value in fields.items())

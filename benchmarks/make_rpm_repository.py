@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from debian_index import Relation, relation
+from making import Job, Made
 from measuring import processors
-from repositories import File, Job
 from signing import Signer
 
 _INT16, _INT32, _STRING, _BINARY, _STRINGS, _TRANSLATED = 3, 4, 6, 7, 8, 9
@@ -66,11 +66,11 @@ class RpmMaker:
         name, data = make_rpm(job)
         return f"Packages/{name[0].lower()}/{name}", data
 
-    def publish(self, tree: Path, jobs: Sequence[Job], files: Sequence[File], serial: int) -> None:  # noqa: ARG002
+    def publish(self, made: Made) -> None:
         options = ["--quiet", "--no-database", "--compatibility", "--set-timestamp-to-revision"]
-        workers = ["--workers", str(processors()), "--revision", str(_WHEN + serial)]
-        subprocess.run([createrepo(), *options, *workers, str(tree)], check=True)
-        repomd = tree / "repodata" / "repomd.xml"
+        workers = ["--workers", str(processors()), "--revision", str(_WHEN + made.serial)]
+        subprocess.run([createrepo(), *options, *workers, str(made.tree)], check=True)
+        repomd = made.tree / "repodata" / "repomd.xml"
         Path(f"{repomd}.asc").write_bytes(self.signer.detached(repomd.read_bytes()))
 
 

@@ -81,15 +81,24 @@ def orchestrator(*words: str) -> list[str]:
 
 
 def timed(
-    argv: Sequence[str], env: Mapping[str, str], *, status: int = 0, output: int | None = None
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    *,
+    status: int = 0,
+    output: int | None = None,
+    errors: int | None = None,
 ) -> Sample:
-    """Run a command to its end. `output`: a descriptor instead of /dev/null. Raises RuntimeError at another status."""
+    """Run a command to its end. `output`: a descriptor instead of /dev/null; `errors`: one instead of ours.
+
+    Raises RuntimeError at another status.
+    """
     busy, began = _busy(), time.perf_counter()
     with subprocess.Popen(
         argv,
         env=env,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL if output is None else output,
+        stderr=errors,
     ) as process:
         _, code, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - began
@@ -122,3 +131,11 @@ def wall(samples: Sequence[Sample]) -> float:
 def ratio(ours: Sequence[Sample], theirs: Sequence[Sample]) -> float:
     """The median of the ratios of runs that followed each other."""
     return median(mine.wall / other.wall for mine, other in zip(ours, theirs, strict=True))
+
+
+def quietness(patience: Patience) -> str:
+    """What else ran in the timed runs, the kernel's own work included."""
+    if not patience.others:
+        return "measured"
+    usual, most = median(patience.others), max(patience.others)
+    return f"measured; others took {usual:.0%} of the processors meanwhile, at most {most:.0%}"

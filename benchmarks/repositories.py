@@ -6,6 +6,7 @@ did not change is the same file in both. `served` is a link to one of them. Ever
 the same for one index and one seed.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -13,19 +14,23 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import debian_index
 from debian_index import Listed
+from making import File, Job, Made, Maker
 from measuring import processors
 from signing import Signer
 
 Variant = Literal["base", "changed"]
 # What a repository was made by: a number to raise when the makers change.
-_MAKERS = 1
+_MAKERS = 2
 # What a server has on it: a hundred or so packages, their closure a few hundred.
 ROOTS = ("openssh-server", "postgresql", "nginx", "python3-django", "xfce4", "build-essential")
 _CHUNK = 200
+# The directory of a tree with its metadata.
+_TOP = {"deb": "dists", "rpm": "repodata"}
+_WHEN = 1_704_067_200
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,35 +49,6 @@ class Shape:
 
     def size(self, real: int, real_median: int, exponent: float = 0.75) -> int:
         return min(self.largest, int(self.median * (real / real_median) ** exponent))
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """One package file of a repository; `path` below its tree."""
-
-    name: str
-    path: str
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One package to make: its stanza, how large, of which random bytes."""
-
-    fields: dict[str, str]
-    size: int
-    seed: str
-
-
-class Maker(Protocol):
-    """Makes packages and metadata of one kind."""
-
-    def package(self, job: Job) -> tuple[str, bytes]:
-        """The path and the bytes of one package."""
-
-    def publish(self, tree: Path, jobs: Sequence[Job], files: Sequence[File], serial: int) -> None:
-        """Write the metadata of the tree, signed. `serial` is 1 for the base, 2 for the changed tree."""
 
 
 class Repository:
@@ -107,7 +83,7 @@ class Repository:
     def metadata(self, variant: Variant = "base") -> list[str]:
         """Paths of the metadata files, without their other names by digest."""
         tree = self.tree(variant)
-        top = tree / ("dists" if self.shape.kind == "deb" else "repodata")
+        top = tree / _TOP[self.shape.kind]
         found = (path.relative_to(tree) for path in top.rglob("*") if path.is_file())
         return sorted(str(path) for path in found if "by-hash" not in path.parts)
 
@@ -153,7 +129,7 @@ def _make(repository: Repository) -> None:
     maker = _maker(shape, signer)
     base = repository.tree("base")
     files = _write_all(maker, base, jobs)
-    maker.publish(base, jobs, files, 1)
+    _publish(maker, Made(base, jobs, files, 1), _TOP[shape.kind])
     _record(repository, "base", files)
     _change(repository, maker, jobs, files)
 
@@ -161,7 +137,7 @@ def _make(repository: Repository) -> None:
 def _change(repository: Repository, maker: Maker, jobs: Sequence[Job], files: Sequence[File]) -> None:
     """The other tree: every hundredth package has a new version."""
     base, tree = repository.tree("base"), repository.tree("changed")
-    top = {"deb": "dists", "rpm": "repodata"}[repository.shape.kind]
+    top = _TOP[repository.shape.kind]
     shutil.copytree(
         base, tree, copy_function=os.link, ignore=lambda path, _: [top] if Path(path) == base else []
     )
@@ -170,8 +146,16 @@ def _change(repository: Repository, maker: Maker, jobs: Sequence[Job], files: Se
         new_jobs[index] = _renewed(jobs[index])
         (tree / files[index].path).unlink()
         new_files[index] = _write(maker, tree, new_jobs[index])
-    maker.publish(tree, new_jobs, new_files, 2)
+    _publish(maker, Made(tree, new_jobs, new_files, 2), top)
     _record(repository, "changed", new_files)
+
+
+def _publish(maker: Maker, made: Made, top: str) -> None:
+    """Servers tell versions of a file apart by its time, in whole seconds: the two trees have different ones."""
+    maker.publish(made)
+    when = _WHEN + 3600 * made.serial
+    for path in (made.tree / top).rglob("*"):
+        os.utime(path, (when, when))
 
 
 def _renewed(job: Job) -> Job:
@@ -215,8 +199,6 @@ def _write_chunk(maker: Maker, tree: Path, jobs: Sequence[Job]) -> list[File]:
 
 
 def _write(maker: Maker, tree: Path, job: Job) -> File:
-    import hashlib
-
     path, data = maker.package(job)
     (tree / path).parent.mkdir(parents=True, exist_ok=True)
     (tree / path).write_bytes(data)

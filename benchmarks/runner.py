@@ -14,13 +14,12 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import median
 
 import downtime
 import memory
 import startup
 import steps
-from measuring import Patience
+from measuring import Patience, quietness
 from product import Product
 from table import Row, facts, table
 
@@ -89,20 +88,12 @@ def main() -> int:
             except (RuntimeError, OSError) as error:
                 rows.append(Row(f"{measure}: failed", str(error).strip().splitlines()[-1]))
                 failed = True
-            print(_quietness(patience), file=sys.stderr, flush=True)
+            print(quietness(patience), file=sys.stderr, flush=True)
     if options.quick:
         rows = [replace(row, reached=None) for row in rows]
     print("--quick: small numbers, once; the figures mean nothing" if options.quick else "medians")
     print("", *table(rows), sep="\n")
     return int(failed)
-
-
-def _quietness(patience: Patience) -> str:
-    """What else ran meanwhile, the kernel's own work included."""
-    if not patience.others:
-        return "measured"
-    usual, most = median(patience.others), max(patience.others)
-    return f"measured; others took {usual:.0%} of the processors meanwhile, at most {most:.0%}"
 
 
 def _parse_options() -> argparse.Namespace:

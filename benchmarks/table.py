@@ -33,8 +33,12 @@ class Row:
 
 
 def table(rows: Sequence[Row]) -> Iterator[str]:
-    cells = [COLUMNS, *(row.cells() for row in rows)]
-    widths = [max(len(line[index]) for line in cells) for index in range(len(COLUMNS))]
+    return lines([COLUMNS, *(row.cells() for row in rows)])
+
+
+def lines(cells: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A Markdown table; the first line is its head."""
+    widths = [max(len(line[index]) for line in cells) for index in range(len(cells[0]))]
     for number, line in enumerate(cells):
         yield "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
         if number == 0:

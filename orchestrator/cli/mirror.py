@@ -183,7 +183,7 @@ def list_all(
     with _engine(config, destination, output) as engine:
         found = content.mirrors(engine)
     if output is Output.JSON:
-        show_json([{"name": n, "generations": count, **g.record.to_json()} for n, g, count in found])
+        show_json([{"name": n, "generations": count, **content.record_to_json(g.record)} for n, g, count in found])
     elif not found:
         typer.echo("No mirror yet.")
     else:
@@ -439,7 +439,7 @@ def rollback(
     with _engine(config, destination, output) as engine:
         generation = content.rollback(engine, name, number)
     if output is Output.JSON:
-        show_json({"name": name, **generation.record.to_json()})
+        show_json({"name": name, **content.record_to_json(generation.record)})
     else:
         typer.echo(f"{name}: generation {generation.number} is published again.")
 

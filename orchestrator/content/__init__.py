@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from orchestrator.content.mirrors_file import find_mirrors, load_mirrors
     from orchestrator.content.model import Closure, ClosureOptions, Details, Package, Query, Unresolved
     from orchestrator.content.outcome import Outcome, Status, exit_code_of
+    from orchestrator.content.publication.record import record_to_json
     from orchestrator.content.source import Common, Filter, Mirrors, Source
     from orchestrator.content.upkeep import client_config, mirrors, names_of, prune, rollback, verify
 
@@ -36,6 +37,7 @@ _HOMES = {
     "mirrors_file": ("find_mirrors", "load_mirrors"),
     "model": ("Closure", "ClosureOptions", "Details", "Package", "Query", "Unresolved"),
     "outcome": ("Outcome", "Status", "exit_code_of"),
+    "publication.record": ("record_to_json",),
     "source": ("Common", "Filter", "Mirrors", "Source"),
     "upkeep": ("client_config", "mirrors", "names_of", "prune", "rollback", "verify"),
 }
@@ -68,6 +70,7 @@ __all__ = [
     "mirrors",
     "names_of",
     "prune",
+    "record_to_json",
     "rollback",
     "search",
     "unresolved",

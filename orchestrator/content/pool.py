@@ -40,32 +40,38 @@ class Pool:
         self.objects, self.incoming = root / "pool", root / "incoming"
         for directory in (root, self.objects, self.incoming):
             make_public_directory(directory)
-        self._unsettled: dict[str, tuple[Path, int]] = {}
+        # Text, and no paths put together by parts, where it is done for each of tens of thousands of files.
+        self._objects, self._incoming = str(self.objects), str(self.incoming)
+        self._unsettled: dict[str, tuple[str, int]] = {}
         self._prefixes: set[str] = set()
         self._guard = threading.Lock()
 
     def path(self, sha256: str) -> Path:
         """Where the bytes of a file that is in the pool are. Before `settle` that is not for long."""
         waiting = self._unsettled.get(sha256)
-        if waiting is not None and waiting[0].exists():
-            return waiting[0]
+        if waiting is not None and os.path.exists(waiting[0]):
+            return Path(waiting[0])
         return self.object(sha256)
 
     def object(self, sha256: str) -> Path:
         """Where the bytes of a settled file are, if the pool has it."""
-        return self.objects / sha256[:2] / sha256
+        return Path(self._object(sha256))
+
+    def _object(self, sha256: str) -> str:
+        return f"{self._objects}/{sha256[:2]}/{sha256}"
 
     def size(self, sha256: str) -> int | None:
         """The size of a file in the pool; None when it is not there, or when no file can have this name. A
         look at the file system, no hashing, but for what a dead run left behind."""
+        waiting = self._unsettled.get(sha256)
+        if waiting is not None:
+            return waiting[1]
         if not _SHA256.fullmatch(sha256):
             return None
         try:
-            return self.object(sha256).stat().st_size
+            return os.stat(self._object(sha256)).st_size
         except FileNotFoundError:
-            pass
-        waiting = self._unsettled.get(sha256)
-        return waiting[1] if waiting is not None else self._adopt(sha256)
+            return self._adopt(sha256)
 
     def read(self, sha256: str) -> bytes:
         try:
@@ -109,18 +115,18 @@ class Pool:
         """Take a complete file below `incoming/`, whose bytes were hashed as they were written. It is moved."""
         if os.stat(file).st_mode & 0o777 != _READABLE:
             os.chmod(file, _READABLE)
-        whole = self.incoming / sha256
+        whole = f"{self._incoming}/{sha256}"
         try:
             os.link(file, whole)
         except FileExistsError:
-            whole = self._own_name(sha256, "own")
+            whole = str(self._own_name(sha256, "own"))
             os.rename(file, whole)
         else:
             os.unlink(file)
         with self._guard:
             known = self._unsettled.get(sha256, (whole, size))[0]
             if known != whole:  # two threads brought the same: the name that other runs know stays
-                spare, whole = (whole, known) if known == self.incoming / sha256 else (known, whole)
+                spare, whole = (known, whole) if known.endswith(".own") else (whole, known)
                 os.unlink(spare)
             self._unsettled[sha256] = (whole, size)
 
@@ -140,7 +146,7 @@ class Pool:
         for sha256, place in waiting.items():
             # Another run may have settled the same file that a dead one left: then it is there.
             with contextlib.suppress(FileNotFoundError):
-                os.rename(place, self.object(sha256))
+                os.rename(place, self._object(sha256))
             with self._guard:
                 self._unsettled.pop(sha256, None)
 
@@ -193,14 +199,14 @@ class Pool:
 
     def _adopt(self, sha256: str) -> int | None:
         """What a dead run left complete, if it is what its name says."""
-        left = self.incoming / sha256
+        left = f"{self._incoming}/{sha256}"
         try:
             found, size = hash_file(left)
         except FileNotFoundError:
             return None
         if found != sha256:
             with contextlib.suppress(FileNotFoundError):
-                left.unlink()
+                os.unlink(left)
             return None
         with self._guard:
             self._unsettled.setdefault(sha256, (left, size))
@@ -214,7 +220,7 @@ def make_public_directory(path: Path) -> None:
         path.chmod(0o755)
 
 
-def hash_file(path: Path, algorithm: str = "sha256") -> tuple[str, int]:
+def hash_file(path: str | Path, algorithm: str = "sha256") -> tuple[str, int]:
     """The digest of all bytes of a file, and how many they are."""
     digest, size = hashlib.new(algorithm, usedforsecurity=False), 0
     descriptor = os.open(path, os.O_RDONLY)

@@ -107,9 +107,10 @@ class Telling:
         the step has to do without. Raises StateUnwritable."""
         if not self._events:
             return
-        content = {**fields, "name": name, "action": self._action}
-        content |= {"text": text} if text else {}
-        content |= {"lost": True} if lost else {}
+        own: dict[str, Any] = {"name": name, "action": self._action}
+        own |= {"text": text} if text else {}
+        own |= {"lost": True} if lost else {}
+        content = {**own, **fields, **own}
         try:
             with self._guard:
                 self._log = self._log or files.DurableLog(Path(self._events))

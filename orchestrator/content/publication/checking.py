@@ -4,9 +4,9 @@
 import contextlib
 import os
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
@@ -69,13 +69,8 @@ class CheckReport:
         return tuple(nowhere.values())
 
 
-@dataclass(slots=True)
-class _Findings:
-    damaged: list[Damage] = field(default_factory=list)
-    good: dict[str, tuple[StoredFile, os.stat_result]] = field(default_factory=dict)
-
-    def add(self, file: StoredFile, fault: Fault, detail: str = "") -> None:
-        self.damaged.append(Damage(file.path, fault, file, detail))
+# A file of the tree that is as large as it must be, with its status.
+_Good = tuple[StoredFile, os.stat_result]
 
 
 def check(
@@ -92,64 +87,64 @@ def check(
     `tell` is called in this thread with the bytes hashed since it was called last; what it raises ends the
     check. No file is read twice, however many names it has.
     """
-    findings = _look(tree, files)
-    if not full:
-        return _report(files, findings, *_pool_by_size(findings, pool))
-    findings.damaged += _foreign(tree, files)
-    hashes = _Hashes(threads, tell)
-    hashes.read((f"{tree}/{file.path}", status) for file, status in findings.good.values())
-    for file, status in list(findings.good.values()):
+    return (
+        _check_bytes(tree, files, pool, _Hashes(threads, tell)) if full else _check_sizes(tree, files, pool)
+    )
+
+
+def _check_sizes(tree: Path, files: Sequence[StoredFile], pool: Pool) -> CheckReport:
+    damaged: list[Damage] = []
+    # A file of the tree with more than one link is the pool's; the rest is few.
+    alone = [file for file, status in _look(tree, files, damaged) if status.st_nlink == 1]
+    expected = {damage.expected for damage in damaged if damage.expected}
+    bad = {file.sha256 for file in expected if _size(pool, file.sha256) != file.size}
+    tree_only = [file for file in alone if _size(pool, file.sha256) is None]
+    return CheckReport(len(files), 0, tuple(damaged), tuple(sorted(bad)), tuple(tree_only))
+
+
+def _check_bytes(tree: Path, files: Sequence[StoredFile], pool: Pool, hashes: "_Hashes") -> CheckReport:
+    damaged: list[Damage] = []
+    sized = list(_look(tree, files, damaged))
+    hashes.read((f"{tree}/{file.path}", status) for file, status in sized)
+    good: dict[str, StoredFile] = {}
+    for file, status in sized:
         problem = hashes.problem(status, file.sha256)
-        if problem:
-            findings.add(file, Fault.UNREADABLE if hashes.is_error(status) else Fault.DIGEST, problem)
-            del findings.good[file.path]
-    return _report(files, findings, *_pool_by_digest(files, findings, pool, hashes), hashes.bytes)
+        if problem is None:
+            good[file.sha256] = file
+        else:
+            damaged.append(Damage(file.path, problem[0], file, problem[1]))
+    there = {sha256: _status(pool, sha256) for sha256 in {file.sha256 for file in files}}
+    hashes.read((str(pool.object(sha256)), status) for sha256, status in there.items() if status)
+    absent = {sha256 for sha256, status in there.items() if status is None}
+    bad = {sha256 for sha256, status in there.items() if status and hashes.problem(status, sha256)}
+    tree_only = [file for sha256, file in good.items() if sha256 in absent or sha256 in bad]
+    told = {damage.expected.sha256 for damage in damaged if damage.expected}
+    damaged += [Damage(good[sha256].path, Fault.POOL, good[sha256]) for sha256 in (bad & good.keys()) - told]
+    # What is merely absent from the pool, and good in the tree, is no damage.
+    bad |= absent - good.keys()
+    damaged += _foreign(tree, files)
+    return CheckReport(len(files), hashes.bytes, tuple(damaged), tuple(sorted(bad)), tuple(tree_only))
 
 
-def _report(
-    files: Sequence[StoredFile],
-    findings: _Findings,
-    bad: set[str],
-    tree_only: list[StoredFile],
-    hashed: int = 0,
-) -> CheckReport:
-    hidden = bad - {damage.expected.sha256 for damage in findings.damaged if damage.expected}
-    for file, _ in findings.good.values():
-        if file.sha256 in hidden:
-            findings.add(file, Fault.POOL)
-            hidden.discard(file.sha256)
-    return CheckReport(len(files), hashed, tuple(findings.damaged), tuple(sorted(bad)), tuple(tree_only))
-
-
-def _look(tree: Path, files: Iterable[StoredFile]) -> _Findings:
-    """What the file system says without reading a file."""
-    findings, base, look = _Findings(), str(tree), os.lstat
-    good = findings.good
+def _look(tree: Path, files: Iterable[StoredFile], damaged: list[Damage]) -> Iterator[_Good]:
+    """What the file system says without reading a file; the rest goes to `damaged`."""
+    base, look = str(tree), os.lstat
     for file in files:
         try:
             status = look(f"{base}/{file.path}")
-        except OSError as error:
-            gone = isinstance(error, FileNotFoundError | NotADirectoryError)
-            findings.add(file, Fault.MISSING if gone else Fault.UNREADABLE, "" if gone else str(error))
+        except (FileNotFoundError, NotADirectoryError):
+            damaged.append(Damage(file.path, Fault.MISSING, file))
             continue
-        if status.st_size == file.size and stat.S_ISREG(status.st_mode):
-            good[file.path] = (file, status)
-        elif stat.S_ISREG(status.st_mode):
-            findings.add(file, Fault.SIZE, f"{status.st_size} bytes instead of {file.size}")
+        except OSError as error:
+            damaged.append(Damage(file.path, Fault.UNREADABLE, file, error.strerror))
+            continue
+        if not stat.S_ISREG(status.st_mode):
+            damaged.append(Damage(file.path, Fault.KIND, file))
+        elif status.st_size != file.size:
+            detail = f"{status.st_size} bytes instead of {file.size}"
+            damaged.append(Damage(file.path, Fault.SIZE, file, detail))
         else:
-            findings.add(file, Fault.KIND)
-    return findings
-
-
-def _pool_by_size(findings: _Findings, pool: Pool) -> tuple[set[str], list[StoredFile]]:
-    """What of the pool is bad, and what only the tree has. A file of the tree with more than one link is the
-    pool's; the rest is few."""
-    bad: set[str] = set()
-    for damage in findings.damaged:
-        if damage.expected and _size(pool, damage.expected.sha256) != damage.expected.size:
-            bad.add(damage.expected.sha256)
-    alone = [file for file, status in findings.good.values() if status.st_nlink == 1]
-    return bad, [file for file in alone if _size(pool, file.sha256) is None]
+            yield file, status
 
 
 def _size(pool: Pool, sha256: str) -> int | None:
@@ -162,19 +157,6 @@ def _status(pool: Pool, sha256: str) -> os.stat_result | None:
         return os.stat(pool.object(sha256))
     except FileNotFoundError:
         return None
-
-
-def _pool_by_digest(
-    files: Sequence[StoredFile], findings: _Findings, pool: Pool, hashes: "_Hashes"
-) -> tuple[set[str], list[StoredFile]]:
-    there = {sha256: _status(pool, sha256) for sha256 in {file.sha256 for file in files}}
-    hashes.read((str(pool.object(sha256)), status) for sha256, status in there.items() if status)
-    bad = {sha256 for sha256, status in there.items() if not status or hashes.problem(status, sha256)}
-    in_tree = {file.sha256: file for file, _ in findings.good.values()}
-    absent = {sha256 for sha256, status in there.items() if not status}
-    tree_only = [file for sha256, file in in_tree.items() if sha256 in bad]
-    # What is merely absent from the pool, and good in the tree, is no damage.
-    return bad - (absent & in_tree.keys()), tree_only
 
 
 def _foreign(tree: Path, files: Iterable[StoredFile]) -> list[Damage]:
@@ -219,15 +201,12 @@ class _Hashes:
         finally:
             executor.shutdown(cancel_futures=True)
 
-    def problem(self, status: os.stat_result, sha256: str) -> str:
-        """Why the file is not the one with this digest; empty when it is."""
+    def problem(self, status: os.stat_result, sha256: str) -> tuple[Fault, str] | None:
+        """What is wrong with the file, if it is not the one with this digest."""
         found = self._found[status.st_dev, status.st_ino]
         if isinstance(found, OSError):
-            return found.strerror or str(found)
-        return "" if found == sha256 else f"SHA-256 {found}"
-
-    def is_error(self, status: os.stat_result) -> bool:
-        return isinstance(self._found[status.st_dev, status.st_ino], OSError)
+            return Fault.UNREADABLE, found.strerror or str(found)
+        return None if found == sha256 else (Fault.DIGEST, f"SHA-256 {found}")
 
 
 def _hash_task(
@@ -237,7 +216,7 @@ def _hash_task(
     total = 0
     for inode, path in task:
         try:
-            found[inode], size = hash_file(Path(path))
+            found[inode], size = hash_file(path)
             total += size
         except OSError as error:
             found[inode] = error

@@ -34,7 +34,9 @@ def _remove_incoming(pool: Pool, before: float) -> int:
     with os.scandir(pool.incoming) as entries:
         for entry in entries:
             status = entry.stat(follow_symlinks=False)
-            if entry.is_file(follow_symlinks=False) and status.st_mtime <= before:
+            # What had the name of a dead run alone, nobody goes on with.
+            dead = entry.name.endswith((".new", ".own"))
+            if entry.is_file(follow_symlinks=False) and (dead or status.st_mtime <= before):
                 os.unlink(entry.path)
                 freed += status.st_size if status.st_nlink == 1 else 0
     return freed

@@ -73,7 +73,7 @@ def test_apt_uses_a_rebuilt_tree_without_a_signature_when_it_is_told_to(tmp_path
 @pytest.mark.parametrize("repository", ["./", "debian/12/"])
 @pytest.mark.parametrize("rebuilt", [False, True])
 def test_apt_uses_flat_trees(tmp_path: Path, repository: str, rebuilt: bool) -> None:
-    upstream = DebRepository(tmp_path / "upstream", repository, key=key())
+    upstream = DebRepository(tmp_path / "upstream", repository, key=key(), fields={"Suite": repository})
     upstream.publish(*DEBS)
     mirror = DebMirror(tmp_path, upstream, partial=rebuilt)
     tree = mirror.rebuilt(*NEEDED, signer=Signer.load(key().secret_file)) if rebuilt else mirror.verbatim()

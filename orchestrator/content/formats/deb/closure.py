@@ -131,27 +131,32 @@ def _judge(walk: _Walk) -> list[Unresolved]:
     fine: set[Node] = set()
     for _ in range(_ROUNDS):
         waiting = [node for node in walk.nodes if node not in fine and node not in hopeless]
-        failing = Judge(walk.satisfiers, walk.nodes).uninstallable(waiting)
+        judge = Judge(walk.satisfiers, walk.nodes)
+        failing = judge.uninstallable(waiting)
         fine.update(set(waiting).difference(failing))
-        failing = [node for node in failing if not walk.lacks(node.package)]
+        failing = [node for node in failing if not _lacks_something(walk, node.package)]
         if not failing:
             break
         before = len(walk.nodes)
-        hopeless |= _mend(walk, failing)
+        hopeless |= {node: judge.obstacles(node) for node in _mend(walk, failing)}
         if len(walk.nodes) == before:
             break
         walk.run()
     return list(_reports(walk, hopeless, fine))
 
 
-def _mend(walk: _Walk, failing: Sequence[Node]) -> dict[Node, list[Obstacle]]:
+def _lacks_something(walk: _Walk, package: Package) -> bool:
+    return any(walk.lacks(package, group.text) for group in walk.satisfiers.groups(package))
+
+
+def _mend(walk: _Walk, failing: Sequence[Node]) -> list[Node]:
     """Add the solver's answer for each; those for which even everything there is gives none."""
     judge = Judge(walk.satisfiers, _reachable(walk.satisfiers, failing))
-    hopeless: dict[Node, list[Obstacle]] = {}
+    hopeless: list[Node] = []
     for node in failing:
         answer = judge.installation(node, rather=walk.nodes)
         if answer is None:
-            hopeless[node] = judge.obstacles(node)
+            hopeless.append(node)
             continue
         for new in answer:
             if new not in walk.nodes:
@@ -186,27 +191,21 @@ def _solver_s_reason(satisfiers: Satisfiers, installed: Sequence[Node], new: Nod
 
 
 def _reports(
-    walk: _Walk, hopeless: Mapping[Node, list[Obstacle]], fine: Collection[Node]
+    walk: _Walk, hopeless: Mapping[Node, Sequence[Obstacle]], fine: Collection[Node]
 ) -> Iterator[Unresolved]:
     """One for each cause; what the walk found to be absent is known already."""
     works = {node.package for node in fine}
     told: set[tuple[str, Package]] = set()
     for node, obstacles in hopeless.items():
-        for each in obstacles:
-            if (
-                (each.relation, each.by) in told
-                or walk.lacks(each.by, each.relation)
-                or node.package in works
-            ):
+        for relation, by, other in obstacles:
+            known = (relation, by) in told or walk.lacks(by, relation)
+            if known or node.package in works:
                 continue
-            told.add((each.relation, each.by))
-            needs = f"which {node.package} needs as well" if each.other else f"which {node.package} needs"
-            nearest = f"{each.other}, {needs}" if each.other else walk.satisfiers.nearest(_one(each.relation))
-            yield Unresolved(each.relation, each.by, nearest)
-
-
-def _one(text: str) -> Group:
-    return groups(text)[0]
+            told.add((relation, by))
+            if other:
+                yield Unresolved(relation, by, f"{other}, which {node.package} needs as well")
+            else:
+                yield Unresolved(relation, by, walk.satisfiers.nearest(groups(relation)[0]))
 
 
 # Losses -----------------------------------------------------------------------------------------------------

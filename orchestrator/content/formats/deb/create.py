@@ -98,8 +98,9 @@ def _refuse_twins(locals_: Sequence[_Local]) -> None:
 
 def _fields(source: Source, layout: Layout, architectures: Sequence[str]) -> dict[str, str]:
     told = {"Origin": source.name, "Label": source.name}
-    if layout.suite:
-        told |= {"Suite": layout.suite, "Codename": layout.suite}
+    # apt compares the one with what its sources call the repository, directories and all.
+    suite = layout.suite or f"{layout.directory or '.'}/"
+    told |= {"Suite": suite, "Codename": suite}
     told["Architectures"] = " ".join(architectures)
     if layout.components:
         told["Components"] = layout.components[0]

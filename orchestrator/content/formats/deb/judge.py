@@ -8,8 +8,7 @@ that several can be installed beside each other.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from orchestrator.content.formats.deb.relations import Group, Relation, groups, provided
 from orchestrator.content.formats.deb.satisfiers import HARD, Node, Satisfiers
@@ -20,9 +19,9 @@ _AGAINST = ("Conflicts", "Breaks")
 _FEW = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Obstacle:
-    """Why something cannot be installed: `relation` of `by` that nothing satisfies, or one against `other`."""
+class Obstacle(NamedTuple):
+    """Why something cannot be installed: `relation` of `by` that nothing satisfies, or one against `other`;
+    of two versions of one package there can be only one."""
 
     relation: str
     by: Package
@@ -99,9 +98,10 @@ class Judge:
         solver = self._solv.Solver
         if info.type == solver.SOLVER_RULE_PKG_NOTHING_PROVIDES_DEP:
             return Obstacle(self._texts[info.dep_id], self._nodes[info.solvable.id - self._first].package)
-        if info.type == solver.SOLVER_RULE_PKG_CONFLICTS:
+        if info.type in (solver.SOLVER_RULE_PKG_CONFLICTS, solver.SOLVER_RULE_PKG_SAME_NAME):
             by, other = (self._nodes[each.id - self._first] for each in (info.solvable, info.othersolvable))
-            return Obstacle(self._texts[info.dep_id], by.package, other.package)
+            text = self._texts.get(info.dep_id, "no other version")
+            return Obstacle(text, by.package, other.package)
         return None
 
     # The set, as the solver sees it -----------------------------------------------------------------------
@@ -123,6 +123,9 @@ class Judge:
         for node in self._nodes:
             solvable = repository.add_solvable()
             solvable.name = f"{node.package.name}:{node.architecture}"
+            solvable.add_deparray(
+                solv.SOLVABLE_PROVIDES, solvable.nameid
+            )  # or two versions could be installed
             solvable.evr = ranks.get(node.package.version, "1")
             solvable.archid = noarch
             solvables.append(solvable)

@@ -17,12 +17,12 @@ from orchestrator.errors import Invalid
 _RELATION = re.compile(
     r"\s*(?P<name>[A-Za-z0-9][A-Za-z0-9+._-]*)"
     r"(?::(?P<qualifier>[a-z0-9-]+))?"
-    r"\s*(?:\(\s*(?P<operator><<|<=|>=|>>|=|<|>)\s*(?P<version>[^\s()]+)\s*\))?"
+    r"\s*(?:\(\s*(?P<operator><<|<=|>=|>>|=|<|>)\s*(?P<version>[^\s()<>=]+)\s*\))?"
     r"\s*(?:\[(?P<architectures>[^\]]*)\])?"
     r"\s*(?P<profiles>(?:<[^<>]*>\s*)*)\s*",
 )
 _REQUIREMENT = re.compile(
-    r"\s*(?P<name>[^\s:|()<>=]+(?::[a-z0-9-]+)?)\s*(?P<operator><<|<=|>=|>>|==?|<|>)\s*(?P<version>[^\s()|,]+)\s*"
+    r"\s*(?P<name>[^\s:|()<>=]+(?::[a-z0-9-]+)?)\s*(?P<operator><<|<=|>=|>>|==?|<|>)\s*(?P<version>[^\s()<>=|,]+)\s*"
 )
 
 

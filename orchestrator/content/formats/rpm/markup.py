@@ -65,6 +65,25 @@ def check(pieces: Iterable[bytes], name: str) -> tuple[str, dict[str, str]]:
     return checking.root
 
 
+def checked(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
+    """`pieces`, as long as they are what `check` lets through."""
+    checking = _Check(name)
+    for piece in pieces:
+        checking.feed(piece)
+        yield piece
+    checking.feed(b"", last=True)
+
+
+def outermost(pieces: Iterable[bytes], name: str) -> tuple[str, dict[str, str]]:
+    """The tag and attributes of the outermost element, from the first pieces; the rest is not looked at."""
+    checking = _Check(name)
+    for piece in pieces:
+        checking.feed(piece)
+        if checking.root[0]:
+            break
+    return checking.root
+
+
 def parse(data: bytes, name: str) -> ET.Element:
     """A document, or an element of one, as a tree; tags with their prefixes, as they are written.
 

@@ -3,7 +3,6 @@
 
 import fnmatch
 import gc
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
@@ -134,12 +133,10 @@ class RpmOffer:
     def _compare_count(self, count: int, reading: Reading) -> None:
         record = reading.record("primary")
         assert record is not None
-        head = next(reading.pieces(record), b"")[:2000]
-        said = re.search(rb'<(?:\w+:)?metadata\b[^>]*\bpackages=["\'](\d{1,9})["\']', head)
-        if said and int(said[1]) != count:
-            raise BadContent(
-                f"{reading.name(record)} says it lists {int(said[1])} packages and lists {count}"
-            )
+        _, attributes = markup.outermost(reading.pieces(record), reading.name(record))
+        said = attributes.get("packages", "")
+        if said.isdecimal() and int(said) != count:
+            raise BadContent(f"{reading.name(record)} says it lists {said} packages and lists {count}")
 
     def search(self, query: Query) -> Sequence[Package]:
         found = [package for package in self._packages if _matches(package, query)]
