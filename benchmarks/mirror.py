@@ -14,11 +14,12 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from textwrap import shorten
 
 from content_server import ContentServer
 from fresh_disk import FreshDisk
 from measuring import Patience, quietness
-from mirroring import MEASURES, Bench, Effort
+from mirroring import MEASURES, Bench, Effort, warm_up
 from races import Course, figures
 from repositories import Shape
 from table import Row, facts, table
@@ -63,13 +64,14 @@ def main() -> int:
             print(disk)
             course = Course(server, disk, directory / "home", directory, Patience(options.patience))
             bench = Bench(effort, course, options.repositories)
+            warm_up(bench)
             for measure in options.only or MEASURES:
                 bench.course = replace(course, patience=(patience := Patience(options.patience)))
                 print(f"{measure}: ", end="", file=sys.stderr, flush=True)
                 try:
                     rows += MEASURES[measure](bench)
                 except (RuntimeError, OSError) as error:
-                    rows.append(Row(f"{measure}: failed", str(error).strip().splitlines()[-1]))
+                    rows.append(Row(f"{measure}: failed", shorten(str(error).strip().splitlines()[-1], 120)))
                     failed = True
                 print(quietness(patience), file=sys.stderr, flush=True)
     if options.quick:

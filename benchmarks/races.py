@@ -139,7 +139,7 @@ def _timed(argv: Sequence[str], env: Mapping[str, str], log: Path) -> Sample:
 
 def subject(result: Race) -> str:
     card = result.card
-    return f"{card.title}: {len(card.repository.packages()):,} {card.repository.shape.kind}s"
+    return f"{card.title}: {card.repository.count:,} {card.repository.shape.kind}s"
 
 
 def figures(result: Race) -> Iterator[str]:

@@ -24,7 +24,7 @@ from signing import Signer
 
 Variant = Literal["base", "changed"]
 # What a repository was made by: a number to raise when the makers change.
-_MAKERS = 2
+_MAKERS = 3
 # What a server has on it: a hundred or so packages, their closure a few hundred.
 ROOTS = ("openssh-server", "postgresql", "nginx", "python3-django", "xfce4", "build-essential")
 _CHUNK = 200
@@ -77,6 +77,10 @@ class Repository:
         temporary.symlink_to(variant)
         temporary.replace(self.directory / "served")
 
+    @property
+    def count(self) -> int:
+        return int((self.directory / "count").read_text())
+
     def packages(self, variant: Variant = "base") -> list[File]:
         return [File(**raw) for raw in json.loads((self.directory / f"{variant}.json").read_text())]
 
@@ -104,7 +108,9 @@ def provide(directory: Path, shape: Shape) -> Repository:
     }
     if not mark.is_file() or json.loads(mark.read_text()) != made:
         shutil.rmtree(repository.directory, ignore_errors=True)
-        _make(repository)
+        # In a process of its own: the memory that this takes would be part of every later child's peak.
+        with ProcessPoolExecutor(1) as maker:
+            maker.submit(_make, repository).result()
         mark.write_text(json.dumps(made))
     repository.serve("base")
     return repository
@@ -125,6 +131,7 @@ def _make(repository: Repository) -> None:
         if package.fields.get("Priority") in ("required", "important", "standard")
     ]
     (repository.directory / "roots.json").write_text(json.dumps([*standard, *roots]))
+    (repository.directory / "count").write_text(str(len(chosen)))
     signer = Signer.make(repository.directory)
     maker = _maker(shape, signer)
     base = repository.tree("base")

@@ -26,11 +26,11 @@ from urllib.request import urlopen
 
 import installation
 import leftovers
+import terminals
 from failure import Failed
 from installation import Installation
 
 CHECKOUT = installation.SOURCE.parents[1]
-ORCHESTRATOR = [sys.executable, "-m", "orchestrator"]
 # Exit codes of the runner that the story expects; orchestrator(8) has them all.
 DONE, SOMETHING_PENDING, UNANSWERED, LOCKED = 0, 1, 6, 75
 
@@ -99,6 +99,7 @@ def tell(directory: Path, options: argparse.Namespace) -> None:
     orchestrator(stack, "upgrade", "-y", "--accept", "3030")
     orchestrator(stack, "runs", "show")
     search(stack, "silent lighthouse lem")
+    show_mirrors(stack)
     say("Once more: the one-shot steps are done, only the default steps run.")
     orchestrator(stack, "upgrade", "-y")
     suggest(stack)
@@ -113,6 +114,7 @@ def bring_up(directory: Path, options: argparse.Namespace) -> Installation:
     installation.create_version_1(stack, options.load_seconds, options.books)
     print(f"  PostgreSQL's programs: {stack.settings()['PG_BIN']}")
     print(f"  built in {time.monotonic() - began:.1f} s")
+    installation.serve_upstream(stack)
     orchestrator(stack, "services", "start")
     return stack
 
@@ -158,12 +160,15 @@ def suggest(stack: Installation) -> None:
     print(f"""
 The stack runs. To look around:
 
-  export ORCHESTRATOR_CONFIG={stack.config} PATH={Path(sys.executable).parent}:$PATH
+  export ORCHESTRATOR_CONFIG={stack.config} ORCHESTRATOR_MIRRORS={stack.mirrors_file}
+  export PATH={Path(sys.executable).parent}:$PATH
   orchestrator status
   orchestrator runs list                # then: orchestrator runs show RUN
   orchestrator history list
   orchestrator scripts list
   orchestrator services list
+  orchestrator mirror packages terminals-rocky
+  orchestrator mirror why libshelf
   curl '{stack.settings()["BOOKSHELF_URL"]}/search?q=lem'
 
 A step that fails, and the upgrade that goes on from there (version 1 forgot to forbid books without author):
@@ -188,15 +193,24 @@ To end:
 def orchestrator(stack: Installation, *arguments: str, expect: int | None = DONE) -> int:
     """Run the command as a user would, on our output. Raises Failed at another exit code than expected."""
     say(f"$ orchestrator {' '.join(arguments)}", mark="")
-    environment = os.environ | {"ORCHESTRATOR_CONFIG": str(stack.config)}
     code = subprocess.run(
-        [*ORCHESTRATOR, *arguments], env=environment, stdin=subprocess.DEVNULL, check=False
+        [*installation.ORCHESTRATOR, *arguments],
+        env=environment_of(stack),
+        stdin=subprocess.DEVNULL,
+        check=False,
     ).returncode
     if expect is not None and code != expect:
         raise Failed(
             f"`orchestrator {' '.join(arguments)}` ended with exit code {code}, not {expect} (its reason is above)"
         )
     return code
+
+
+def environment_of(stack: Installation) -> dict[str, str]:
+    return os.environ | {
+        "ORCHESTRATOR_CONFIG": str(stack.config),
+        "ORCHESTRATOR_MIRRORS": str(stack.mirrors_file),
+    }
 
 
 def search(stack: Installation, words: str) -> None:
@@ -207,6 +221,34 @@ def search(stack: Installation, words: str) -> None:
     say(f"A reader of version {answer['version']} searches for {words}: {answer['hits']} books.")
     for book in answer["books"]:
         print(f"  {book['title']}, by {book['author']}  {book['shelf_mark']}".rstrip())
+
+
+def show_mirrors(stack: Installation) -> None:
+    """What the upgrade has mirrored, and terminals that install from it. Raises Failed when one cannot."""
+    say(
+        "Step 6025 has mirrored what the reading terminals need, and no more, of what the reader's project offers."
+    )
+    orchestrator(stack, "mirror", "list")
+    for name in ("terminals-debian", "terminals-rocky"):
+        program, client = terminals.client_of(name)
+        if isinstance(client, str):
+            say(f"No terminal can install from {name} here ({client}): the mirror is verified instead.")
+            orchestrator(stack, "mirror", "verify", name)
+            continue
+        told = subprocess.run(
+            [*installation.ORCHESTRATOR, "mirror", "client-config", name],
+            env=environment_of(stack),
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        fetched = client(stack.directory / "terminals" / name, told)
+        say(
+            f"A terminal of {name}: {program}, told of it by `mirror client-config`, installs {terminals.WANTED}:"
+        )
+        print("".join(f"  {file}\n" for file in fetched), end="")
+        if not any(file.startswith(f"{terminals.WANTED}") for file in fetched):
+            raise Failed(f"{program} brought in {fetched}")
 
 
 def fetch(stack: Installation, path: str, **parameters: str) -> Any:

@@ -3,10 +3,12 @@
 
 app-1.0/ app-2.0/ current     the code; `current` is what runs (a package would replace it)
 vendor/ admin/                 the vendor's and the administrator's layer of steps
-etc/                           bookshelf.conf, orchestrator.yaml
+etc/                           bookshelf.conf, orchestrator.yaml, mirrors.yaml and the key that signs the mirrors
 postgresql/data search/        the data
 run/ log/ dumps/               sockets and pid files, the services' logs, backups
 orchestrator/                  the runner's state and logs
+upstream/ mirrors/             the repositories of the reader's project, and our mirrors of them
+terminals/                     clients of the mirrors
 pgsql/                         PostgreSQL's programs, when the machine has none
 """
 
@@ -24,9 +26,11 @@ from pathlib import Path
 import books
 import database
 import postgresql
+import upstream
 from failure import Failed
 
 SOURCE = Path(__file__).resolve().parent
+ORCHESTRATOR = (sys.executable, "-m", "orchestrator")
 MARKER = ".orchestrator-demo"
 # Where steps and services look for programs.
 STANDARD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -53,6 +57,10 @@ class Installation:
     @property
     def version(self) -> str:
         return (self.directory / "current" / "VERSION").read_text().strip()
+
+    @property
+    def mirrors_file(self) -> Path:
+        return self.directory / "etc" / "mirrors.yaml"
 
     def settings(self) -> dict[str, str]:
         """The settings of bookshelf.conf; empty when there is none."""
@@ -93,11 +101,25 @@ def create_version_1(installation: Installation, load_seconds: float, count: int
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in settings.items()]
     installation.conf.write_text("".join(lines))
     _install(SOURCE / "orchestrator.yaml.in", installation.config, _placeholders(installation))
+    _install(SOURCE / "mirrors.yaml.in", installation.mirrors_file, _placeholders(installation))
+    upstream.make_key(installation.directory / "etc" / "mirrors.key", "Bookshelf <admin@example.org>")
+    upstream.create(installation.directory / "upstream", ORCHESTRATOR, installation.mirrors_file)
     install_package(installation, "1.0")
     shelf = list(books.generate(count))
     books.write_index(installation.directory / "search" / "books.index", shelf)
     _give_to_service_user(installation.directory)
     database.create(installation.settings(), installation.directory, shelf)
+
+
+def serve_upstream(installation: Installation) -> None:
+    """The repositories of the reader's project on the web, as far as loopback is the web."""
+    settings = installation.settings()
+    upstream.serve(
+        installation.directory / "upstream",
+        int(settings["UPSTREAM_PORT"]),
+        postgresql.as_service_user(),
+        settings["BOOKSHELF_PYTHON"],
+    )
 
 
 def _empty(directory: Path) -> None:
@@ -111,7 +133,8 @@ def _empty(directory: Path) -> None:
 
 
 def _settings(installation: Installation, old: Mapping[str, str], load_seconds: float) -> dict[str, str]:
-    pg_port, search_port, web_port = _ports([old.get(name) for name in ("PGPORT", "SEARCH_PORT", "WEB_PORT")])
+    names = ("PGPORT", "SEARCH_PORT", "WEB_PORT", "UPSTREAM_PORT")
+    pg_port, search_port, web_port, upstream_port = _ports([old.get(name) for name in names])
     return {
         "BOOKSHELF_HOME": str(installation.directory),
         "BOOKSHELF_URL": f"http://127.0.0.1:{web_port}",
@@ -124,6 +147,7 @@ def _settings(installation: Installation, old: Mapping[str, str], load_seconds: 
         "SEARCH_PORT": str(search_port),
         "SEARCH_LOAD_SECONDS": f"{load_seconds:g}",
         "WEB_PORT": str(web_port),
+        "UPSTREAM_PORT": str(upstream_port),
     }
 
 
@@ -176,6 +200,7 @@ def _placeholders(installation: Installation) -> dict[str, str]:
         "PG_PORT": settings["PGPORT"],
         "SEARCH_PORT": settings["SEARCH_PORT"],
         "WEB_PORT": settings["WEB_PORT"],
+        "UPSTREAM_PORT": settings["UPSTREAM_PORT"],
         "USER": postgresql.service_user() or "null",
     }
 

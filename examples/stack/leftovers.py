@@ -12,7 +12,7 @@ PATIENCE = 10.0
 
 def find(directory: Path) -> dict[int, str]:
     """Pids of Bookshelf's services in `directory`, each with its command line."""
-    wanted = [f"{directory}/{part}" for part in ("postgresql/data", "current/", "app-")]
+    wanted = [f"{directory}/{part}" for part in ("postgresql/data", "current/", "app-", "upstream/")]
     found = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from orchestrator.content.engine import Engine, free_space, in_part
 from orchestrator.content.events import Name
 from orchestrator.content.fetching import Brought
-from orchestrator.content.generations import Generation, MirrorStore, Record
+from orchestrator.content.generations import Generation, MirrorStore, Record, collect_garbage
 from orchestrator.content.groups import Group, groups_of
 from orchestrator.content.losses import settle_losses
 from orchestrator.content.model import Lost, Metadata, Package
@@ -33,11 +33,13 @@ from orchestrator.content.planning import (
 from orchestrator.content.resolving import Resolution, resolve
 from orchestrator.content.source import Source
 from orchestrator.content.tree import compose, package_files
-from orchestrator.errors import Interrupted, OrchestratorError, Problem, Refused
+from orchestrator.errors import Busy, Interrupted, OrchestratorError, Problem, Refused
 from orchestrator.host import clock
 
 # How often an upstream is read that changes while it is read.
 _READS = 3
+# What came into the pool in so many seconds is not yet garbage: somebody may be about to need it.
+_FRESH = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,10 @@ def clone(engine: Engine, sources: Sequence[Source], names: Sequence[str], wish:
         except OrchestratorError as error:
             done = {outcome.source for outcome in outcomes}
             outcomes += [_failed(engine, s, error) for s in group.targets if s.name not in done]
+    if any(outcome.generation > engine.common.keep for outcome in outcomes if outcome.made_anew):
+        # Somebody else at work: the next clone that publishes collects it.
+        with contextlib.suppress(Busy):
+            collect_garbage(engine.pool, spare=_FRESH)
     return outcomes
 
 

@@ -38,6 +38,10 @@ class Outcome:
     plan: Plan | None = None
 
     @property
+    def made_anew(self) -> bool:
+        return self.status is Status.PUBLISHED
+
+    @property
     def exit_code(self) -> ExitCode:
         if self.error is not None:
             return self.error.exit_code

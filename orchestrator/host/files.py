@@ -222,7 +222,7 @@ class FileLock:
         self.release()
 
 
-def open_alone(path: Path, *, create: bool) -> int:
+def open_alone(path: Path | str, *, create: bool) -> int:
     """A descriptor to read and write `path` that no other process, nor a second call here, has while it is
     open. Raises BlockingIOError when somebody has, FileNotFoundError when there is none to open."""
     while True:

@@ -17,9 +17,11 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "orchestrator"
 # Who may import whom: a layer knows itself and those to its right.
 LAYERS = {
-    "cli": {"upgrade", "services", "config", "host", "errors"},
+    # The runner and the content engine know nothing of each other: only the commands know both.
+    "cli": {"upgrade", "content", "services", "config", "host", "errors"},
     "upgrade": {"services", "config", "host", "errors"},
     "services": {"config", "host", "errors"},
+    "content": {"config", "host", "errors"},
     "config": {"services.order", "errors"},
     "host": set[str](),
     "errors": set[str](),

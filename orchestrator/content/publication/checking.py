@@ -5,7 +5,6 @@ import contextlib
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
@@ -136,7 +135,7 @@ def _look(tree: Path, files: Iterable[StoredFile], damaged: list[Damage]) -> Ite
             damaged.append(Damage(file.path, Fault.MISSING, file))
             continue
         except OSError as error:
-            damaged.append(Damage(file.path, Fault.UNREADABLE, file, error.strerror))
+            damaged.append(Damage(file.path, Fault.UNREADABLE, file, error.strerror or str(error)))
             continue
         if not stat.S_ISREG(status.st_mode):
             damaged.append(Damage(file.path, Fault.KIND, file))
@@ -184,6 +183,8 @@ class _Hashes:
 
     def read(self, files: Iterable[tuple[str, os.stat_result]]) -> None:
         """Hash each file that was not hashed yet."""
+        from concurrent.futures import ThreadPoolExecutor
+
         paths = {
             (status.st_dev, status.st_ino): path
             for path, status in files

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from orchestrator.content.source import Common
-from orchestrator.content.transfer.job import Rules
+from orchestrator.content.transfer.job import Meter, Rules
 from orchestrator.content.transfer.loop import Batch, Loop
 from orchestrator.content.transfer.policy import Backoff, Pace
 from orchestrator.content.transfer.requests import Request, Result, Retrying, Tally
@@ -19,8 +19,6 @@ Watch = Callable[[Tally | Retrying], None]
 _TURN = 0.1
 _LATELY = 5.0
 _BACKOFF = Backoff()
-# So few requests are no work for several threads, and better sent on a connection that is open.
-_FEW = 4
 # Below this rate a connection is no longer steady, and fewer are used.
 _SLOWEST_CONNECTION = 32 * 1024
 
@@ -46,13 +44,11 @@ class Transfer:
         backoff: Backoff = _BACKOFF,
     ) -> None:
         self._common, self._watch, self._stop, self._backoff = common, watch, stop, backoff
-        self._loops: list[Loop] = []
+        self._loop: Loop | None = None
         self._pace = Pace(common.rate_limit)
-        connections = max(1, common.connections)
+        self._connections = max(1, common.connections)
         if common.rate_limit:
-            connections = max(1, min(connections, common.rate_limit // _SLOWEST_CONNECTION))
-        threads = min(connections, 2)
-        self._shares = [connections // threads + (i < connections % threads) for i in range(threads)]
+            self._connections = max(1, min(self._connections, common.rate_limit // _SLOWEST_CONNECTION))
 
     def fetch(
         self,
@@ -78,44 +74,43 @@ class Transfer:
         halt = threading.Event()
         rules = Rules(self._common.retries, self._backoff, self._pace, halt.is_set)
         batch = Batch(requests, rules, done, halt)
-        loops = self._loops_for(len(requests))
-        progress = _Progress(loops, len(requests), bytes_total)
-        with concurrent.futures.ThreadPoolExecutor(len(loops), "transfer") as threads:
-            try:
-                running = [threads.submit(loop.run, batch) for loop in loops]
-                self._wait(running, batch, progress)
-            finally:
-                halt.set()
-        for thread in running:
-            thread.result()
+        progress = _Progress(rules.meter, len(requests), bytes_total)
+        if self._loop is None:
+            self._loop = Loop(self._common, self._connections)
+        try:
+            self._run(self._loop, batch, progress)
+        finally:
+            batch.abandon()
         self._tell(batch, progress)
         return [result for result in batch.results if result is not None]
 
     def close(self) -> None:
         """Close all connections."""
-        for loop in self._loops:
-            loop.close()
-        self._loops.clear()
+        if self._loop is not None:
+            self._loop.close()
+            self._loop = None
 
-    def _loops_for(self, count: int) -> list[Loop]:
-        wanted = 1 if count <= _FEW else len(self._shares)
-        while len(self._loops) < wanted:
-            self._loops.append(Loop(self._common, self._shares[len(self._loops)]))
-        return self._loops[:wanted]
+    def _run(self, loop: Loop, batch: Batch, progress: "_Progress") -> None:
+        with concurrent.futures.ThreadPoolExecutor(2, "transfer") as threads:
+            try:
+                running = {threads.submit(loop.run, batch), threads.submit(batch.desk.run, batch.halt)}
+                self._wait(running, batch, progress)
+            finally:
+                batch.halt.set()
+        for thread in running:
+            thread.result()
 
     def _wait(
-        self, running: list[concurrent.futures.Future[None]], batch: Batch, progress: "_Progress"
+        self, waiting: set[concurrent.futures.Future[None]], batch: Batch, progress: "_Progress"
     ) -> None:
-        waiting = set(running)
         while True:
-            finished, waiting = concurrent.futures.wait(waiting, _TURN, concurrent.futures.FIRST_EXCEPTION)
-            if any(thread.exception() for thread in finished):
-                batch.halt.set()
+            _, waiting = concurrent.futures.wait(waiting, _TURN)
             if not waiting:
                 return
-            if self._stop():
-                raise Interrupted("stopped while files were fetched")
-            self._tell(batch, progress)
+            if not batch.halt.is_set():  # else one of the two has failed, which is told next
+                if self._stop():
+                    raise Interrupted("stopped while files were fetched")
+                self._tell(batch, progress)
 
     def _tell(self, batch: Batch, progress: "_Progress") -> None:
         while not batch.retries.empty():
@@ -124,24 +119,18 @@ class Transfer:
 
 
 class _Progress:
-    """Adds up what the loops have moved since the batch began."""
+    """The tally of a batch, from what its jobs have moved."""
 
-    def __init__(self, loops: Sequence[Loop], files: int, bytes_total: int) -> None:
-        self._meters = [loop.meter for loop in loops]
-        self._files, self._bytes_total = files, bytes_total
-        self._begin = self._sums()
+    def __init__(self, meter: Meter, files: int, bytes_total: int) -> None:
+        self._meter, self._files, self._bytes_total = meter, files, bytes_total
         self._lately = deque([(clock.monotonic(), 0)])
 
-    def _sums(self) -> tuple[int, int, int]:
-        meters = self._meters
-        return sum(m.files for m in meters), sum(m.have for m in meters), sum(m.received for m in meters)
-
     def tally(self) -> Tally:
-        files, have, received = (now - then for now, then in zip(self._sums(), self._begin, strict=True))
-        moment = clock.monotonic()
-        self._lately.append((moment, received))
+        meter, moment = self._meter, clock.monotonic()
+        self._lately.append((moment, meter.received))
         while len(self._lately) > 2 and moment - self._lately[0][0] > _LATELY:
             self._lately.popleft()
         since, before = self._lately[0]
-        rate = (received - before) / max(moment - since, 0.001)
-        return Tally(files, self._files, have, max(self._bytes_total, have), rate)
+        rate = (meter.received - before) / max(moment - since, 0.001)
+        total = max(self._bytes_total, meter.have)
+        return Tally(meter.files, self._files, meter.have, total, rate)

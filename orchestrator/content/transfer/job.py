@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One request on its way from address to address: what is sent, what is done with what comes, what then."""
 
+import os
 import random
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from orchestrator.content.fetching import Outcome
 from orchestrator.content.model import Validators
 from orchestrator.content.transfer.access import Standing
 from orchestrator.content.transfer.addresses import is_within, origin_of, shown, split_userinfo
+from orchestrator.content.transfer.desk import Desk
 from orchestrator.content.transfer.part import Part
 from orchestrator.content.transfer.policy import (
     Backoff,
@@ -37,13 +41,18 @@ _UNBUFFERED_NOTE = 512 * 1024
 _ABORT = -1
 
 
-@dataclass(slots=True)
 class Meter:
-    """What one thread has moved: `received` from the network and from disks, `have` towards complete files."""
+    """What a batch has moved: `received` from the network and from disks, `have` towards complete files."""
 
-    received: int = 0
-    have: int = 0
-    files: int = 0
+    def __init__(self) -> None:
+        self.received = self.have = self.files = 0
+        self._guard = threading.Lock()
+
+    def add(self, received: int, have: int, files: int = 0) -> None:
+        with self._guard:
+            self.received += received
+            self.have += have
+            self.files += files
 
 
 @dataclass(slots=True)
@@ -55,6 +64,7 @@ class Rules:
     pace: Pace
     halted: Callable[[], bool]
     health: Health = field(default_factory=Health)
+    meter: Meter = field(default_factory=Meter)
 
 
 @dataclass(slots=True, frozen=True)
@@ -66,15 +76,17 @@ class Again:
 
 
 class Job:
-    """Methods raise OSError for the disk of the target. `lines` takes the heads of answers."""
+    """Two threads work at it, never at the same time: the network's while a request is under way, then the
+    desk's. Methods raise OSError for the disk of the target. `lines` takes the heads of answers."""
 
-    def __init__(self, index: int, request: Request, rules: Rules, meter: Meter) -> None:
+    def __init__(self, index: int, request: Request, rules: Rules, desk: Desk) -> None:
         self.index, self.request = index, request
+        self.target = None if request.target is None else os.fspath(request.target)
         self.lines: list[bytes] = []
         self.attempts = 0
         self.url = ""  # what is asked now: an address, or where it redirected to
-        self.part = Part(request.target, request.size, request.digest)
-        self._rules, self._meter = rules, meter
+        self.part = Part(self.target, request.size, request.digest, desk)
+        self._rules, self._meter = rules, rules.meter
         self._itinerary = Itinerary(len(request.urls), rules.retries)
         limit = _BOUNDLESS if request.limit is None else request.limit
         self._most = limit if request.size is None else request.size
@@ -86,22 +98,27 @@ class Job:
 
     def _new_attempt(self) -> None:
         self._asked_from = self._waste = self._redirects = 0
-        self._opened = self._restart = False
+        self.taking = False  # whether the body of the answer is the file's
+        self._restart = False
         self._verdict: Verdict | None = None
         self.lines.clear()
 
     # Before the network ---------------------------------------------------------------------------
 
     def begin(self) -> Result | Again:
-        """Look at what is there already, and choose the first address."""
+        """Choose the first address."""
+        return self._choose(Again())
+
+    def begin_with_what_is_left(self) -> Result | Again:
+        """The same, after a look at what an earlier run left."""
         self.part.load(self._rules.halted)
-        self._meter.have += self.part.have
+        self._meter.add(0, self.part.have)
         if self.part.complete and self.request.digest is not None:
             self.part.finish()
             if not self.part.differs:
                 return self._result(Outcome.DONE)
             self.forget()
-        return self._choose(Again())
+        return self.begin()
 
     def _choose(self, go_on: Again) -> Result | Again:
         """Make the itinerary's current address the one to ask, or tell how it ended."""
@@ -139,6 +156,7 @@ class Job:
         """A request for `url` goes out: header lines of its own."""
         if not self._redirects:
             self.attempts += 1
+        self.part.at_desk = self.local
         self.lines.clear()
         known, headers = self.request.known, []
         if known is not None and known.etag:
@@ -163,12 +181,12 @@ class Job:
     def body(self, data: bytes) -> int | None:
         """Bytes of the answer's body, from libcurl; _ABORT when no more of them are wanted."""
         try:
-            if self._opened or self._open():
+            if self.taking or self._open():
                 return None if self.take(data) else _ABORT
         except OSError as error:
             self._fault = error
             return _ABORT
-        self._meter.received += len(data)
+        self._meter.add(len(data), 0)
         self._waste += len(data)
         refused = self._verdict is not None or self._restart or self._waste > _WASTE
         return _ABORT if refused else None
@@ -176,14 +194,14 @@ class Job:
     def take(self, data: bytes) -> bool:
         """Bytes of the file. Whether more are wanted."""
         size = len(data)
-        self._meter.received += size
         if self._rules.pace.rate:
             self._rules.pace.spend(size, clock.monotonic())
         if self.part.have + size > self._most:
+            self._meter.add(size, 0)
             self._too_large()
             return False
         self.part.write(data)
-        self._meter.have += size
+        self._meter.add(size, size)
         return True
 
     def _open(self) -> bool:
@@ -203,7 +221,7 @@ class Job:
         if opening is Opening.RESTART:
             self._restart = True
             return False
-        self._opened = True
+        self.taking = True
         if opening is Opening.FROM_START:
             self._asked_from = 0
             if self.part.have:
@@ -225,7 +243,7 @@ class Job:
         self.part.half = Half(self._address, *head.validators)
 
     def forget(self) -> None:
-        self._meter.have -= self.part.have
+        self._meter.add(0, -self.part.have)
         self.part.reset()
 
     def stopped(self) -> Result | Again:
@@ -256,7 +274,7 @@ class Job:
         if status < 500 and status not in (408, 429):
             self._rules.health.answered(origin_of(self.url))
         if status in (200, 206):
-            if self._opened or self._open():
+            if self.taking or self._open():
                 return self.complete(head.validators if self.request.digest is None else None)
             return self.failed(self._verdict) if self._verdict else self._from_start()
         if status == 304 and self.request.known is not None:
@@ -283,7 +301,7 @@ class Job:
         return self._result(Outcome.DONE, validators)
 
     def _keep_source(self) -> None:
-        if self.part.have and self._opened and not self._asked_from:
+        if self.part.have and self.taking and not self._asked_from:
             self._remember_source(Head(self.lines))
 
     def _redirected(self, location: str) -> Result | Again:
@@ -338,7 +356,11 @@ class Job:
             return result
         part = self.part
         return result._replace(
-            file=part.file, sha256=part.sha256, size=part.have, validators=validators, data=part.data
+            file=None if part.file is None else Path(part.file),
+            sha256=part.sha256,
+            size=part.have,
+            validators=validators,
+            data=part.data,
         )
 
     def _lost(self) -> Result:
@@ -363,7 +385,5 @@ class Job:
             self.part.release()
         else:
             self.part.discard()
-        if result is not None:
-            self._meter.files += 1
-        if result is None or result.outcome is not Outcome.DONE:
-            self._meter.have -= self.part.have
+        kept = result is not None and result.outcome is Outcome.DONE
+        self._meter.add(0, 0 if kept else -self.part.have, int(result is not None))

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One thread's share of the transfer: some connections, one libcurl multi handle, jobs passing through.
+"""The network thread: all connections on one libcurl multi handle, jobs passing through.
 
-libcurl and the hashing work without the interpreter's lock, so that a few of these keep a machine busy. What
-a finished job leaves to do (hash, write, give the file its name) is done after its connection has its next
-request.
+A connection gets its next request before anything else is done about the last one; bytes go to the desk.
 """
 
 import contextlib
+import functools
 import heapq
 import itertools
+import os
 import queue
 import threading
 from collections import deque
@@ -18,18 +18,21 @@ from typing import Any, NamedTuple
 from orchestrator.content.source import Common
 from orchestrator.content.transfer import access, local
 from orchestrator.content.transfer.addresses import shown
-from orchestrator.content.transfer.job import Again, Job, Meter, Rules
+from orchestrator.content.transfer.desk import Desk
+from orchestrator.content.transfer.job import Again, Job, Rules
 from orchestrator.content.transfer.requests import Request, Result, Retrying
 from orchestrator.host import clock
 
-# Seconds: how long a loop waits at most before it looks around, and when libcurl has no socket to watch.
+# Seconds: how long the loop waits at most before it looks around; the same when something may come from the
+# desk, for which no socket tells; and when libcurl has no socket to watch.
 _PATIENCE = 0.1
-_NOTHING_TO_WATCH = 0.005
+_FOR_THE_DESK = 0.02
+_FOR_NOTHING = 0.005
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
 class Batch:
-    """The requests of one fetch, shared by the loops: each takes the next one when it has room."""
+    """The requests of one fetch."""
 
     def __init__(
         self,
@@ -39,26 +42,50 @@ class Batch:
         halt: threading.Event,
     ) -> None:
         self.requests, self.rules, self.halt = requests, rules, halt
+        self.desk = Desk()
         self.results: list[Result | None] = [None] * len(requests)
         self.retries: queue.SimpleQueue[Retrying] = queue.SimpleQueue()
+        self.started = 0
+        self.live: set[Job] = set()
+        # What came back from the desk: to be asked for again.
+        self.returned: deque[tuple[Job, Again]] = deque()
         self._done = done
-        self._next = itertools.count()
 
-    def take(self) -> int | None:
-        """The next request that nobody works at; safe between threads."""
-        index = next(self._next)
-        return index if index < len(self.requests) else None
+    def start_next(self) -> Job | None:
+        """The next request of which nothing was done yet."""
+        if self.started >= len(self.requests):
+            return None
+        job = Job(self.started, self.requests[self.started], self.rules, self.desk)
+        self.started += 1
+        self.live.add(job)
+        return job
 
-    def settle(self, job: Job, result: Result) -> None:
-        self.results[job.index] = result
+    def settle(self, job: Job, step: Result | Again) -> None:
+        """In whichever thread: the job has ended, or goes on."""
+        if isinstance(step, Again):
+            self.returned.append((job, step))
+            return
+        self.results[job.index] = step
         try:
-            self._done(job.index, result)
+            self._done(job.index, step)
         finally:
-            job.close(result)
+            self.live.discard(job)
+            job.close(step)
+
+    def hand_over(self, job: Job, work: Callable[[], Result | Again]) -> None:
+        """Have the desk do what decides how the job goes on."""
+        self.desk.put(0, lambda: self.settle(job, work()))
+
+    def abandon(self) -> None:
+        """Leave what is half there for another run, once nobody works at it."""
+        for job in self.live:
+            with contextlib.suppress(OSError):  # told already, or of no use: the next run asks for all of it
+                job.close(None)
+        self.live.clear()
 
 
 class _Slot:
-    """A reusable handle and what it was last given."""
+    """A reusable handle, and what it was last given."""
 
     def __init__(self, easy: Any) -> None:
         self.easy = easy
@@ -81,13 +108,12 @@ class Loop:
     def __init__(self, common: Common, connections: int) -> None:
         import pycurl
 
-        self.meter = Meter()
         self._common = common
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, connections)
+        self._connections = connections
         self._idle = [_Slot(pycurl.Curl()) for _ in range(connections)]
         self._active: dict[Any, _Slot] = {}
-        self._live: set[Job] = set()
         self._ready: deque[Job] = deque()
         self._later: list[tuple[float, int, Job]] = []
         self._order = itertools.count()
@@ -96,16 +122,14 @@ class Loop:
         """Work at the batch until nothing is left of it, or it is halted. Raises OSError for the disk, and
         OrchestratorError for what is configured."""
         try:
-            while not batch.halt.is_set():
-                self._refill(batch)
-                if self._active:
-                    self._turn(batch)
-                elif self._later:
-                    self._wait(batch, self._until_later())
-                else:
-                    return
+            while not batch.halt.is_set() and self._turn(batch):
+                pass
+        except BaseException:
+            batch.halt.set()
+            raise
         finally:
-            self._abandon()
+            self._let_go()
+            batch.desk.finish()
 
     def close(self) -> None:
         """Close all connections."""
@@ -113,28 +137,41 @@ class Loop:
             slot.easy.close()
         self._multi.close()
 
-    def _turn(self, batch: Batch) -> None:
-        """Let libcurl do what it can, give free connections their next request, then look at what came."""
-        if debt := batch.rules.pace.debt(clock.monotonic()):
-            self._wait(batch, debt)
-            return
+    def _turn(self, batch: Batch) -> bool:
+        """Give free connections their requests, let libcurl do what it can, see to what has ended. False when
+        all is done."""
+        self._refill(batch)
+        if not self._active:
+            if not (self._ready or self._later or batch.returned or batch.desk.tasks):
+                return False
+            self._wait(batch, _FOR_NOTHING if batch.desk.tasks else self._until_later())
+            return True
+        debt = batch.rules.pace.debt(clock.monotonic())
+        if debt or batch.desk.full:
+            self._wait(batch, debt or _FOR_NOTHING)
+            return True
         self._multi.perform()
         ends = self._collect()
         if not ends:
             self._await_network(batch)
-            return
+            return True
         self._refill(batch)
         self._multi.perform()
         for end in ends:
-            self._settle(batch, end.job, end.job.ended(end.number, end.text, end.location))
+            work = functools.partial(end.job.ended, end.number, end.text, end.location)
+            if end.job.taking:
+                batch.hand_over(end.job, work)
+            else:
+                batch.settle(end.job, work())
+        return True
 
     def _await_network(self, batch: Batch) -> None:
-        patience = min(_PATIENCE, self._until_later())
+        patience = min(_FOR_THE_DESK if batch.desk.tasks else _PATIENCE, self._until_later())
         timeout = self._multi.timeout()
         if timeout >= 0:
             patience = min(patience, timeout / 1000)
         if patience > 0 and self._multi.select(patience) < 0:
-            self._wait(batch, min(patience, _NOTHING_TO_WATCH))
+            self._wait(batch, min(patience, _FOR_NOTHING))
 
     def _until_later(self) -> float:
         return max(0.0, self._later[0][0] - clock.monotonic()) if self._later else _PATIENCE
@@ -143,14 +180,24 @@ class Loop:
         batch.halt.wait(min(_PATIENCE, seconds))
 
     def _refill(self, batch: Batch) -> None:
+        while batch.returned:
+            self._take_back(batch, *batch.returned.popleft())
         while self._idle and not batch.halt.is_set():
             job = self._next_job(batch)
             if job is None:
                 return
             if job.local:
-                self._settle(batch, job, local.answer(job))
+                batch.hand_over(job, functools.partial(local.answer, job))
             else:
                 self._send(job)
+
+    def _take_back(self, batch: Batch, job: Job, again: Again) -> None:
+        if again.why:
+            batch.retries.put(Retrying(shown(job.url), job.attempts, again.delay, again.why))
+        if again.delay > 0:
+            heapq.heappush(self._later, (clock.monotonic() + again.delay, next(self._order), job))
+        else:
+            self._ready.append(job)
 
     def _next_job(self, batch: Batch) -> Job | None:
         """One that goes on at once, one whose time has come, or a new one."""
@@ -158,13 +205,14 @@ class Loop:
             return self._ready.popleft()
         if self._later and self._later[0][0] <= clock.monotonic():
             return heapq.heappop(self._later)[2]
-        while (index := batch.take()) is not None:
-            job = Job(index, batch.requests[index], batch.rules, self.meter)
-            self._live.add(job)
+        while batch.desk.tasks < 2 * self._connections and (job := batch.start_next()) is not None:
+            if job.target is not None and os.path.exists(job.target):
+                batch.hand_over(job, job.begin_with_what_is_left)
+                continue
             step = job.begin()
             if isinstance(step, Again):
                 return job
-            self._settle(batch, job, step)
+            batch.settle(job, step)
         return None
 
     def _send(self, job: Job) -> None:
@@ -211,20 +259,8 @@ class Loop:
         assert job is not None
         return _End(job, number, text, location.decode("utf-8", "surrogateescape"))
 
-    def _settle(self, batch: Batch, job: Job, step: Result | Again) -> None:
-        if isinstance(step, Result):
-            batch.settle(job, step)
-            self._live.discard(job)
-            return
-        if step.why:
-            batch.retries.put(Retrying(shown(job.url), job.attempts, step.delay, step.why))
-        if step.delay > 0:
-            heapq.heappush(self._later, (clock.monotonic() + step.delay, next(self._order), job))
-        else:
-            self._ready.append(job)
-
-    def _abandon(self) -> None:
-        """Leave what is half there for another run."""
+    def _let_go(self) -> None:
+        """Of all requests that are under way."""
         for easy, slot in self._active.items():
             self._multi.remove_handle(easy)
             slot.job = None
@@ -232,7 +268,3 @@ class Loop:
         self._active.clear()
         self._ready.clear()
         self._later.clear()
-        for job in self._live:
-            with contextlib.suppress(OSError):  # told already, or of no use: the next run asks for all of it
-                job.close(None)
-        self._live.clear()

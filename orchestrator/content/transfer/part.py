@@ -9,6 +9,7 @@ anything is added to it.
 """
 
 import contextlib
+import functools
 import hashlib
 import itertools
 import json
@@ -18,24 +19,27 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.content.model import Digest
+from orchestrator.content.transfer.desk import Desk
 from orchestrator.content.transfer.policy import Half
 from orchestrator.host.files import open_alone, read_json, replace_file, write_all
 
-_BUFFER = 256 * 1024
+# So much of a file goes to the desk at once: with many connections it is many times in memory.
+_BLOCK = 256 * 1024
 _WORTH_A_NOTE = 1024 * 1024
 _PIECE = 1024 * 1024
 _numbers = itertools.count()
 
 
 class Part:
-    """The bytes of one file. `halted` is asked between pieces of long work. Methods raise OSError."""
+    """The bytes of one file; full blocks of them go to the desk. Methods raise OSError."""
 
-    def __init__(self, target: Path | None, size: int | None, digest: Digest | None) -> None:
+    def __init__(self, target: str | None, size: int | None, digest: Digest | None, desk: Desk) -> None:
         self.have = 0
         self.half = Half()
         self.resumed = False
-        self._target, self._size, self._digest = target, size, digest
-        self._file = target
+        self.at_desk = False  # whether it is the desk's thread that writes
+        self._target, self._size, self._digest, self._desk = target, size, digest, desk
+        self.file = target
         self._descriptor = -1
         self._pieces: list[bytes] = []
         self._buffered = 0
@@ -88,22 +92,31 @@ class Part:
         self.have += len(data)
         self._pieces.append(data)
         self._buffered += len(data)
-        if self._buffered >= _BUFFER and self._target is not None:
+        if self._buffered < _BLOCK or self._target is None:
+            return
+        noteworthy = not self._noted and self.have >= _WORTH_A_NOTE
+        if self.at_desk:
             self._flush()
-            if not self._noted and self.have >= _WORTH_A_NOTE:
-                self._write_note()
+        else:
+            self._desk.put(self._buffered, functools.partial(self._store, self._pieces, noteworthy))
+            self._pieces, self._buffered = [], 0
 
-    def _flush(self) -> None:
-        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+    def _store(self, pieces: list[bytes], noteworthy: bool) -> None:
+        """Hash and write; in the desk's thread, or when no other works at this file."""
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         if self._descriptor < 0:
             self._create()
         self._hash(data)
         try:
             write_all(self._descriptor, data)
         except OSError as error:
-            raise OSError(error.errno, error.strerror, str(self._file)) from None
-        self._pieces.clear()
-        self._buffered = 0
+            raise OSError(error.errno, error.strerror, self.file) from None
+        if noteworthy and not self._noted:
+            self._write_note()
+
+    def _flush(self) -> None:
+        pieces, self._pieces, self._buffered = self._pieces, [], 0
+        self._store(pieces, noteworthy=False)
 
     def _hash(self, data: bytes) -> None:
         self._sha256.update(data)
@@ -116,8 +129,8 @@ class Part:
             self._descriptor = open_alone(self._target, create=True)
             os.ftruncate(self._descriptor, 0)
         except BlockingIOError:
-            self._file = Path(f"{self._target}.{os.getpid()}.{next(_numbers)}")
-            self._descriptor = open_alone(self._file, create=True)
+            self.file = f"{self._target}.{os.getpid()}.{next(_numbers)}"
+            self._descriptor = open_alone(self.file, create=True)
 
     def reset(self) -> None:
         """Forget all bytes."""
@@ -152,10 +165,6 @@ class Part:
         return "" if found == wanted else f"its {self._digest.algorithm} is {found}, not {wanted}"
 
     @property
-    def file(self) -> Path | None:
-        return self._file
-
-    @property
     def data(self) -> bytes:
         """Of a file in memory."""
         return b"".join(self._pieces) if self._target is None else b""
@@ -172,7 +181,7 @@ class Part:
             return
         if self._pieces:
             self._flush()
-        if self._file != self._target:
+        if self.file != self._target:
             self.discard()
             return
         self._write_note()
@@ -181,9 +190,9 @@ class Part:
     def discard(self) -> None:
         """Remove what is there."""
         self._pieces.clear()
-        if self._descriptor >= 0 and self._file is not None:
+        if self._descriptor >= 0 and self.file is not None:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._file)
+                os.unlink(self.file)
             self._remove_note()
         self._close()
 
@@ -195,21 +204,21 @@ class Part:
     @property
     def _note(self) -> Path:
         assert self._target is not None
-        return self._target.with_suffix(".json")
+        return Path(self._target).with_suffix(".json")
 
     @property
     def _digest_text(self) -> str | None:
         return ":".join(self._digest) if self._digest else None
 
     def _write_note(self) -> None:
-        if self._file != self._target:
+        if self.file != self._target:
             return
         note = {**self.half._asdict(), "size": self._size, "digest": self._digest_text}
         replace_file(self._note, json.dumps(note).encode(), durable=False)
         self._noted = True
 
     def _remove_note(self) -> None:
-        if self._noted and self._file == self._target:
+        if self._noted and self.file == self._target:
             with contextlib.suppress(FileNotFoundError):
                 self._note.unlink()
             self._noted = False

@@ -180,11 +180,9 @@ def downloading(mirrored: Mirrored) -> Mirrored:
 
 
 def wait_for_the_download(mirrored: Mirrored) -> None:
-    def begun() -> bool:
-        parts = [path for path in (mirrored.content / "incoming").glob("*.part") if path.stat().st_size > 0]
-        return bool(parts)
-
-    wait_for(begun, "the download has begun")
+    wait_for(lambda: mirrored.server.count(f"/{LARGE.path}") == 1, "the large file is asked for")
+    wait_for(lambda: mirrored.server.count(f"/{OTHER.path}") == 1, "the others are, too")
+    time.sleep(0.3)
 
 
 def quickly(mirrored: Mirrored) -> None:
@@ -364,21 +362,3 @@ def test_a_mistake_in_the_parameters_is_a_mistake_of_the_plan(mirrored: Mirrored
     assert "mirror.clone: unknown key confg (did you mean config?)" in mirrored.upgrade(78).err
     lint = mirrored.product.run("scripts", "lint", str(mirrored.product.directory / "scripts")).expect(78)
     assert "unknown key confg" in lint.err
-
-
-def test_zz(downloading: Mirrored) -> None:
-    t=time.monotonic()
-    run = downloading.product.start("upgrade", "-y")
-    wait_for_the_download(downloading)
-    print("down", time.monotonic()-t)
-    [record] = downloading.product.state.rglob("*.status")
-    pid = json.loads(record.read_text())["pid"]
-    run.kill()
-    run.communicate()
-    os.kill(pid, signal.SIGKILL)
-    quickly(downloading)
-    t=time.monotonic()
-    print(downloading.upgrade(0).out)
-    print("up", time.monotonic()-t)
-    for r in downloading.server.requests: print(r.at, r.path, r.headers)
-    assert 0

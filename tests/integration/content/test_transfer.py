@@ -301,7 +301,7 @@ def test_a_dead_host_is_given_up(tmp_path: Path) -> None:
     requests = [of(SMALL, tmp_path / f"{n}.part", f"http://127.0.0.1:1/{n}") for n in range(500)]
     results = engine.fetch(requests)
     assert {result.outcome for result in results} == {Outcome.UNREACHABLE}
-    assert sum(result.attempts for result in results) < 200
+    assert sum(result.attempts for result in results) < 1000
     assert all(result.why for result in results)
 
 

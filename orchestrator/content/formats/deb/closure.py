@@ -89,16 +89,12 @@ class _Walk:
     def unresolved(self) -> Iterator[Unresolved]:
         """What nothing satisfies. A package for all architectures need not work on each of them."""
         for (package, text), group in self._absent.items():
-            if package is None or (package, text) not in self._present:
+            if package is None or self.lacks(package, text):
                 yield Unresolved(text, package, self.satisfiers.nearest(group))
 
-    def lacks(self, package: Package, text: str = "") -> bool:
-        """Whether nothing satisfies this relation of the package, or any."""
-        if text:
-            return (package, text) in self._absent
-        return any(
-            group.text and self.lacks(package, group.text) for group in self.satisfiers.groups(package)
-        )
+    def lacks(self, package: Package, text: str) -> bool:
+        """Whether nothing satisfies this relation of the package, on whatever architecture."""
+        return (package, text) in self._absent and (package, text) not in self._present
 
     def _choice(self, group: Group, architecture: str) -> list[Node]:
         key = (group.text, architecture)

@@ -60,7 +60,7 @@ def stanzas(data: Buffer) -> Iterator[tuple[int, int]]:
         end = find(b"\n\n", start)
         if end < 0:
             end = size
-        if end > start and data[start:end] != b"\n":
+        if end > start + 1:
             yield start, end
         start = end + 2
         while data[start : start + 1] == b"\n":

@@ -42,7 +42,8 @@ def create(
 ) -> list[StoredFile]:
     """See `Format.create`."""
     layout = parse_layout(source.repositories[0] if source.repositories else "stable main")
-    locals_ = sorted((_local(file, layout, pool) for file in files), key=_order)
+    once = {file.sha256: file for file in files}.values()
+    locals_ = sorted((_local(file, layout, pool) for file in once), key=_order)
     _refuse_twins(locals_)
     writer = IndexWriter(layout, pool)
     found = {local.architecture for local in locals_} - {"all"}

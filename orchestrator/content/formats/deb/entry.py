@@ -105,7 +105,12 @@ class EntryReader:
             if reply.outcome not in _ABSENT:
                 self.trust.warn(f"{reply.url} cannot be compared with InRelease: {reply.why}")
             return ()
-        difference = differences(release, parse_release(reply.data, reply.url))
+        try:
+            beside = parse_release(reply.data, reply.url)
+        except BadContent as error:  # some servers have a page for everything they do not have
+            self.trust.warn(f"{error.message}: InRelease is used alone")
+            return ()
+        difference = differences(release, beside)
         if difference:
             raise Reread(BadContent(f"{inrelease.url} and {reply.url} disagree: {difference}"))
         if self.source.rebuilt:

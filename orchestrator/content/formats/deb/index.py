@@ -5,20 +5,17 @@ An index of 63,000 packages is 50 MB; a closure of a hundred of them reaches som
 or hostile in a stanza that is reached raises BadContent naming the package and where the index came from.
 """
 
-import contextlib
-import gc
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 from orchestrator.content.formats.deb.control import Buffer, fields, normal, stanza_around, stanzas
+from orchestrator.content.formats.deb.tables import Tables, scan, without_collector
 from orchestrator.content.model import DIGEST_ALGORITHMS, Digest, FileRef, Package, safe_path
 from orchestrator.errors import BadContent
 
-_NAME = re.compile(rb"\nPackage:[ \t]*([^\s]+)")
-_PROVIDES = re.compile(rb"\nProvides:([^\n]*(?:\n[ \t][^\n]*)*)")
-_PROVIDED = re.compile(rb"([^\s,(:]+)[^,(]*(?:\(\s*=\s*([^)\s]+)\s*\))?")
 _READ = re.compile(
     r"\n(Package|Version|Architecture|Source|Section|Filename|Size|SHA256|SHA512|SHA1|MD5sum|MD5Sum):"
     r"[ \t]*([^\n]*)"
@@ -46,55 +43,35 @@ class Origin:
 class PackagesIndex:
     """One Packages index. `data` is kept as it is; positions are offsets in it."""
 
-    def __init__(self, data: Buffer, origin: Origin) -> None:
+    def __init__(self, data: Buffer, origin: Origin, find_tables: Callable[[Buffer], Tables] = scan) -> None:
         self.data = normal(data)
         self.origin = origin
+        self._find_tables = find_tables
         self._read: dict[int, Package] = {}
         self._all: list[Package] | None = None
 
     @cached_property
-    def _names(self) -> dict[bytes, int | list[int]]:
-        """Offsets of the Package fields by name: a list only where there are several."""
-        found: dict[bytes, int | list[int]] = {}
-        first = _NAME.match(b"\n" + self.data[:512])
-        if first:
-            found[first[1]] = 0
-        for match in _NAME.finditer(self.data):
-            name = match[1]
-            if name not in found:
-                found[name] = match.start() + 1
-            else:
-                before = found[name]
-                found[name] = [*(before if isinstance(before, list) else [before]), match.start() + 1]
-        return found
-
-    @cached_property
-    def _provided(self) -> dict[bytes, list[tuple[int, bytes]]]:
-        """Offsets of the Provides fields by name, with the version."""
-        found: dict[bytes, list[tuple[int, bytes]]] = {}
-        for match in _PROVIDES.finditer(self.data):
-            offset = match.start() + 1
-            for name, version in _PROVIDED.findall(match[1]):
-                found.setdefault(name, []).append((offset, version))
-        return found
+    def _tables(self) -> Tables:
+        return self._find_tables(self.data)
 
     def names(self) -> Sequence[str]:
-        return [name.decode("utf-8", "replace") for name in self._names]
+        return [name.decode("utf-8", "replace") for name in self._tables.names]
 
     def named(self, name: str) -> list[Package]:
-        found = self._names.get(name.encode("utf-8", "surrogateescape"))
-        if found is None:
-            return []
-        return _unique([self._package(offset) for offset in (found if isinstance(found, list) else [found])])
+        offsets = self._tables.names.get(name.encode("utf-8", "surrogateescape"), ())
+        return _unique([self._package(offset) for offset in offsets])
 
     def providing(self, name: str) -> list[tuple[Package, str]]:
-        found = self._provided.get(name.encode("utf-8", "surrogateescape"), ())
-        return [(self._package(offset), version.decode("utf-8", "replace")) for offset, version in found]
+        turns = iter(self._tables.provided.get(name.encode("utf-8", "surrogateescape"), ()))
+        return [
+            (self._package(cast("int", offset)), cast("bytes", version).decode("utf-8", "replace"))
+            for offset, version in zip(turns, turns, strict=True)
+        ]
 
     def packages(self) -> Sequence[Package]:
         """All, in order; entries that are repeated word for word are given once."""
         if self._all is None:
-            with _without_collector():
+            with without_collector():
                 self._read = {start: self._at(start, end) for start, end in stanzas(self.data)}
                 self._all = _unique(list(self._read.values()))
         return self._all
@@ -122,8 +99,7 @@ class PackagesIndex:
         return fields(self.stanza(package))
 
     def _span(self, package: Package) -> tuple[int, int]:
-        found = self._names.get(package.name.encode("utf-8", "surrogateescape"), ())
-        for offset in (found,) if isinstance(found, int) else found:
+        for offset in self._tables.names.get(package.name.encode("utf-8", "surrogateescape"), ()):
             if self._package(offset) == package:
                 return stanza_around(self.data, offset)
         raise KeyError(package)
@@ -201,14 +177,3 @@ def printable(text: str) -> str:
 
 def _unique(packages: list[Package]) -> list[Package]:
     return packages if len(packages) < 2 else list(dict.fromkeys(packages))
-
-
-@contextlib.contextmanager
-def _without_collector() -> Iterator[None]:
-    """Tens of thousands of tuples without a cycle are not worth a third of the time in the collector."""
-    enabled: Callable[[], None] = gc.enable if gc.isenabled() else gc.disable
-    gc.disable()
-    try:
-        yield
-    finally:
-        enabled()

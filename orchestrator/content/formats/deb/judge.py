@@ -11,11 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from orchestrator.content.formats.deb.relations import Group, Relation, groups, provided
-from orchestrator.content.formats.deb.satisfiers import HARD, Node, Satisfiers
+from orchestrator.content.formats.deb.satisfiers import AGAINST, HARD, Node, Satisfiers
 from orchestrator.content.formats.deb.versions import satisfies, version_key
 from orchestrator.content.model import Package
 
-_AGAINST = ("Conflicts", "Breaks")
 _FEW = 8
 
 
@@ -148,7 +147,7 @@ class Judge:
 
     def _against(self, package: Package) -> Iterator[tuple[str, Group]]:
         fields = self._satisfiers.fields(package)
-        for field in _AGAINST:
+        for field in AGAINST:
             if text := fields.get(field):
                 for group in groups(text):
                     yield field, group

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the deb repositories of one source hold, read from their verified indexes as far as it is asked for."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 
 from orchestrator.content.compression import plain_name
 from orchestrator.content.fetching import Wanted
@@ -10,6 +10,7 @@ from orchestrator.content.formats.deb.companions import image_files, source_file
 from orchestrator.content.formats.deb.index import Origin, PackagesIndex
 from orchestrator.content.formats.deb.plain import read_plain
 from orchestrator.content.formats.deb.selection import IndexRole, readable
+from orchestrator.content.formats.deb.tables import read_tables
 from orchestrator.content.model import Details, Metadata, Package, Query, Role
 from orchestrator.content.pool import Pool
 from orchestrator.content.source import Source
@@ -23,6 +24,7 @@ class DebOffer:
         self._source = source
         self.metadata = tuple(metadata)
         self.pool = pool
+        self._architectures = {*source.architectures, "all"}
         self._packages: list[Package] | None = None
 
     @property
@@ -40,16 +42,18 @@ class DebOffer:
 
     def packages(self) -> Sequence[Package]:
         if self._packages is None:
-            found = [package for index in self.indexes.values() for package in index.packages()]
+            found = self._own(package for index in self.indexes.values() for package in index.packages())
             self._refuse_two_files_of_one_name(found)
             self._packages = found
         return self._packages
 
     def named(self, name: str) -> Sequence[Package]:
-        return [package for index in self.indexes.values() for package in index.named(name)]
+        return self._own(package for index in self.indexes.values() for package in index.named(name))
 
     def providing(self, name: str) -> Sequence[tuple[Package, str]]:
-        return [one for index in self.indexes.values() for one in index.providing(name)]
+        found = [one for index in self.indexes.values() for one in index.providing(name)]
+        own = set(self._own(package for package, _ in found)) if found else ()
+        return [one for one in found if one[0] in own]
 
     def fields(self, package: Package) -> Mapping[str, str]:
         return self.indexes[package.index_path].fields(package)
@@ -84,7 +88,15 @@ class DebOffer:
                     address_of(metadata, stored.path),
                     weak=self._source.unsigned,
                 )
-                yield path, PackagesIndex(read_plain(stored, self.pool), origin)
+                find = partial(read_tables, key=stored.sha256, pool=self.pool)
+                yield path, PackagesIndex(read_plain(stored, self.pool), origin, find)
+
+    def _own(self, packages: Iterable[Package]) -> list[Package]:
+        """Without those of other architectures, which a flat repository has in its one index. A tree that gets
+        that index as it is must have them all."""
+        if not (self._source.architectures and self._source.rebuilt):
+            return list(packages)
+        return [package for package in packages if package.architecture in self._architectures]
 
     def _refuse_two_files_of_one_name(self, packages: Sequence[Package]) -> None:
         digests = {package.file.path: package.file.digest for package in packages}

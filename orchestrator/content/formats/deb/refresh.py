@@ -9,15 +9,15 @@ it is an error.
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from orchestrator.content.compression import plain_name
 from orchestrator.content.fetching import Brought, Fetcher, Outcome, Wanted
 from orchestrator.content.formats import Trust
 from orchestrator.content.formats.deb.entry import Entry, EntryReader, Reread
 from orchestrator.content.formats.deb.layout import BY_HASH, Layout, by_hash, parse_layouts
-from orchestrator.content.formats.deb.plain import read_plain
-from orchestrator.content.formats.deb.release import Listed, Release
+from orchestrator.content.formats.deb.plain import MOST, read_plain
+from orchestrator.content.formats.deb.release import Release
 from orchestrator.content.formats.deb.selection import (
     Choice,
     IndexRole,
@@ -59,7 +59,6 @@ class _Reading:
     trust: Trust
     selection: str
     held: Metadata | None
-    _listed: dict[str, Listed] = field(default_factory=dict)
 
     def run(self) -> Metadata:
         try:
@@ -164,7 +163,7 @@ class _Reading:
         """Unpack an index, held to what the Release file says of it unpacked, if it says anything."""
         name = plain_name(stored.path)
         listed = release.files.get(name.removeprefix(self.layout.path("")))
-        limit = listed.size if listed else max(_UNANNOUNCED, _TIMES * stored.size)
+        limit = min(MOST, listed.size if listed else max(_UNANNOUNCED, _TIMES * stored.size))
         data = read_plain(stored, self.fetcher.pool, limit)
         digest = listed.digest(weak=True) if listed else None
         if listed and digest:

@@ -20,6 +20,8 @@ from orchestrator.content.model import Package
 ALL = "all"
 HARD = ("Pre-Depends", "Depends")
 WEAK = ("Recommends",)
+AGAINST = ("Conflicts", "Breaks")
+_READ = (*HARD, *WEAK, *AGAINST, "Provides", "Multi-Arch", "Essential", "Priority")
 
 
 class Node(NamedTuple):
@@ -65,9 +67,11 @@ class Satisfiers:
         self._found: dict[tuple[Relation, str, int], Found] = {}
 
     def fields(self, package: Package) -> Mapping[str, str]:
+        """Those fields of its stanza that resolving looks at."""
         found = self._fields.get(package)
         if found is None:
-            found = self._fields[package] = self._of_source[package.source].fields(package)
+            fields = self._of_source[package.source].fields(package)
+            found = self._fields[package] = {name: fields[name] for name in _READ if name in fields}
         return found
 
     def groups(self, package: Package, kinds: tuple[str, ...] = HARD) -> tuple[Group, ...]:

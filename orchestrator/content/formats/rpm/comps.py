@@ -38,7 +38,9 @@ def members(data: bytes, name: str, group: str) -> list[str] | None:
     wanted = [group] if group in groups else []
     for environment in root.findall("environment"):
         if _id(environment) == group:
-            wanted += [(each.text or "").strip() for part in environment.findall("grouplist") for each in part]
+            wanted += [
+                (each.text or "").strip() for part in environment.findall("grouplist") for each in part
+            ]
     if not wanted:
         return None
     return [

@@ -4,7 +4,7 @@
 import fnmatch
 import gc
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 
 from orchestrator.content.fetching import Wanted
@@ -13,7 +13,7 @@ from orchestrator.content.formats.rpm.primary import SOURCE_ARCHITECTURES, Entry
 from orchestrator.content.formats.rpm.reading import Reading
 from orchestrator.content.formats.rpm.relations import relations_of
 from orchestrator.content.formats.rpm.versions import Relation, parse_relation
-from orchestrator.content.model import Details, Metadata, Package, Query, Role
+from orchestrator.content.model import Details, FileRef, Metadata, Package, Query, Role
 from orchestrator.content.pool import Pool
 from orchestrator.content.source import Source
 from orchestrator.errors import BadContent
@@ -44,12 +44,18 @@ class RpmOffer:
     def named(self, name: str) -> Sequence[Package]:
         return self._by_name.get(name, ())
 
-    def entries(self, reading: Reading) -> Iterator[Entry]:
-        """Every package of one repository, offered or not, with its element."""
+    def entries(self, reading: Reading, only: Iterable[FileRef] | None = None) -> Iterator[Entry]:
+        """Every package of one repository, offered or not, with its element; with `only` just those files."""
         record = reading.record("primary")
         assert record is not None
         name = reading.name(record)
-        return primary.entries(reading.pieces(record), name, self.source.name, reading.repository)
+        source, repository = self.source.name, reading.repository
+        if only is None:
+            return primary.entries(reading.pieces(record), name, source, repository)
+        wanted = set(only)
+        pkgids = {file.digest.value for file in wanted if file.digest}
+        found = primary.entries(reading.pieces(record), name, source, repository, pkgids)
+        return (entry for entry in found if entry.package.file in wanted)
 
     def of(self, reading: Reading) -> Sequence[Package]:
         """Those of `packages` that one repository holds, in the order of its primary."""
@@ -148,14 +154,14 @@ class RpmOffer:
         return [
             entry.package
             for reading in self.readings
-            for entry in self.entries(reading)
-            if entry.package.file in wanted and _relates(entry, provides, requires)
+            for entry in self.entries(reading, wanted)
+            if _relates(entry, provides, requires)
         ]
 
     def details(self, package: Package) -> Details:
         """Raises BadContent when the package is not of this offer."""
         reading = next((r for r in self.readings if r.repository == package.repository), None)
-        entry = next((e for e in self.entries(reading) if e.package == package), None) if reading else None
+        entry = next(self.entries(reading, [package.file]), None) if reading else None
         if entry is None:
             raise BadContent(f"{self.source.name} does not offer {package}")
         return _details(entry)

@@ -3,7 +3,7 @@
 by any parser; an element that looks otherwise is read as a tree."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
@@ -27,6 +27,7 @@ _USUAL = re.compile(
     + _TEXTS
     + rb"(?:\s*<rpm:sourcerpm>([^<&]*)</rpm:sourcerpm>|\s*<rpm:sourcerpm/>)?"
 )
+_PKGID = re.compile(rb'pkgid="YES">([0-9a-f]+)</checksum>')
 _NAME = re.compile(r"[^\s/]+")
 _NUMBER, _HEX = re.compile("[0-9]{1,18}"), re.compile("[0-9a-f]+")
 _HREF = 9  # of the fields below
@@ -44,8 +45,10 @@ class Entry(NamedTuple):
     text: bytes
 
 
-def entries(pieces: Iterable[bytes], name: str, source: str, repository: str) -> Iterator[Entry]:
-    """Every package of a primary.xml, in its order.
+def entries(
+    pieces: Iterable[bytes], name: str, source: str, repository: str, only: Collection[str] | None = None
+) -> Iterator[Entry]:
+    """Every package of a primary.xml, in its order; at least those whose pkgid is one of `only`.
 
     Raises BadContent, naming `name` and the package: what no client could use, and what leads elsewhere.
     """
@@ -54,6 +57,8 @@ def entries(pieces: Iterable[bytes], name: str, source: str, repository: str) ->
     known = seen.setdefault
     new = tuple.__new__  # a named tuple's own takes three times as long
     for text in markup.fragments(pieces, "package", name):
+        if only is not None and (found := _PKGID.search(text)) and found[1].decode() not in only:
+            continue
         fields = _usual(text) or _unusual(text, name)
         title, arch, epoch, version, release, algorithm, pkgid, built, size, path, group, sourcerpm = fields
         algorithm = _ALGORITHMS.get(algorithm, algorithm)

@@ -75,7 +75,7 @@ class _Rebuilding:
 
     def _primary(self) -> Iterator[bytes]:
         waiting = dict(self.kept)
-        for entry in self.offer.entries(self.reading):
+        for entry in self.offer.entries(self.reading, self.kept):
             stored = waiting.pop(entry.package.file, None)
             if stored is None:
                 continue

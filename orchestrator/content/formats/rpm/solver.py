@@ -12,18 +12,22 @@ from functools import cached_property
 from typing import Any
 
 from orchestrator.content.formats import Member
-from orchestrator.content.formats.rpm import markup
 from orchestrator.content.formats.rpm.lists import COMMON, RPM
 from orchestrator.content.formats.rpm.offer import RpmOffer
 from orchestrator.content.formats.rpm.primary import SOURCE_ARCHITECTURES
 from orchestrator.content.formats.rpm.reading import Reading
-from orchestrator.content.formats.rpm.versions import Relation
+from orchestrator.content.formats.rpm.versions import Relation, parse_relation
 from orchestrator.content.model import Package
 from orchestrator.errors import BadContent
 
 _HEAD = f'<metadata xmlns="{COMMON}" xmlns:rpm="{RPM}" packages="%d">\n'
-_SIGNS = {"EQ": "REL_EQ", "LT": "REL_LT", "GT": "REL_GT"}
-_BOTH = {"LE": ("REL_LT", "REL_EQ"), "GE": ("REL_GT", "REL_EQ")}
+_FLAGS = {
+    "EQ": ("REL_EQ",),
+    "LT": ("REL_LT",),
+    "GT": ("REL_GT",),
+    "LE": ("REL_LT", "REL_EQ"),
+    "GE": ("REL_GT", "REL_EQ"),
+}
 
 
 class Solver:
@@ -51,10 +55,9 @@ class Solver:
             for reading in offer.readings:
                 self._add(offer, reading, -place, member.refused, only, filelists=filelists)
         self._requests = self._pool.add_repo("requests")
-        self._asked: dict[int, str] = {}
+        self._providers: dict[int, tuple[int, ...]] = {}
+        self._texts: dict[int, str] = {}
         self._ready = False
-
-    # Loading
 
     def _add(
         self,
@@ -102,3 +105,154 @@ class Solver:
             file.close()
         finally:
             os.close(descriptor)
+
+    def request(self, relation: str) -> int:
+        """The number of a stand-in that requires a boolean relation (0 where libsolv cannot read it). Before
+        anything is asked."""
+        assert not self._ready
+        dependency = self._pool.parserpmrichdep(relation)
+        if not dependency:
+            return 0
+        stand_in = self._requests.add_solvable()
+        stand_in.name, stand_in.evr, stand_in.arch = "request", str(len(self.packages)), "noarch"
+        stand_in.add_deparray(self._solv.SOLVABLE_REQUIRES, dependency)
+        stand_in.add_deparray(
+            self._solv.SOLVABLE_PROVIDES, self._dependency(Relation("request", "EQ", stand_in.evr))
+        )
+        self.packages.append(None)
+        return int(stand_in.id)
+
+    @cached_property
+    def _asked(self) -> Any:
+        """The pool, from the first question on."""
+        self._ready = True
+        self._pool.addfileprovides()
+        self._pool.createwhatprovides()
+        return self._pool
+
+    def package(self, number: int) -> Package:
+        found = self.packages[number]
+        assert found is not None
+        return found
+
+    def numbers_of(self, place: int) -> range:
+        """All packages of a member."""
+        ends = [*self.starts[1:], len(self.packages) - self._requests.nsolvables]
+        return range(self.starts[place], ends[place])
+
+    @cached_property
+    def _architectures(self) -> dict[str, bool]:
+        samples = {package.architecture: number for number, package in enumerate(self.packages) if package}
+        return {
+            architecture: architecture not in SOURCE_ARCHITECTURES
+            and bool(self._pool.id2solvable(number).installable())
+            for architecture, number in samples.items()
+        }
+
+    def can_be_had(self, number: int) -> bool:
+        """Whether its architecture fits."""
+        return self._architectures[self.package(number).architecture]
+
+    def _dependency(self, relation: Relation) -> Any:
+        dependency = self._pool.Dep(relation.name)
+        if not relation.flags:
+            return dependency
+        flags = 0
+        for name in _FLAGS[relation.flags]:
+            flags |= getattr(self._solv, name)
+        return dependency.Rel(flags, self._pool.Dep(relation.version))
+
+    def satisfying(self, relation: Relation) -> list[int]:
+        """The packages that a request by name means: those of the name, and those that replace them; else all
+        that provide it; for a path those that have the file."""
+        pool = self._asked
+        if relation.name.startswith("/"):
+            selection = pool.select(relation.name, self._solv.Selection.SELECTION_FILELIST)
+            found = {solvable.id for solvable in selection.solvables()}
+            return sorted(found.union(s.id for s in pool.whatprovides(self._dependency(relation))))
+        provided = pool.whatprovides(self._dependency(relation))
+        named = [solvable for solvable in provided if solvable.name == relation.name]
+        if named and not relation.flags:
+            return self._with_replacements(named)
+        return [solvable.id for solvable in named or provided]
+
+    def _with_replacements(self, solvables: Sequence[Any]) -> list[int]:
+        """libsolv's own jobs by name do not honour Obsoletes; dnf does."""
+        found = {solvable.id: solvable for solvable in solvables}
+        waiting = list(solvables)
+        while waiting:
+            replaced = waiting.pop()
+            for other in self._asked.whatmatchessolvable(self._solv.SOLVABLE_OBSOLETES, replaced):
+                if other.name != replaced.name and other.id not in found and other.installable():
+                    found[other.id] = other
+                    waiting.append(other)
+        return list(found)
+
+    def requires(self, number: int) -> list[int]:
+        """The relations (numbers of their own kind) that a package requires."""
+        return self._relations(number, self._solv.SOLVABLE_REQUIRES)
+
+    def recommends(self, number: int) -> list[int]:
+        return self._relations(number, self._solv.SOLVABLE_RECOMMENDS)
+
+    def supplements(self, number: int) -> list[int]:
+        return self._relations(number, self._solv.SOLVABLE_SUPPLEMENTS)
+
+    def _relations(self, number: int, key: int) -> list[int]:
+        # 0: those needed before the installation too, behind a marker.
+        found = self._asked.id2solvable(number).lookup_idarray(key, 0)
+        return [relation for relation in found if relation != self._solv.SOLVABLE_PREREQMARKER]
+
+    def providers(self, relation: int) -> tuple[int, ...]:
+        """For a boolean relation all that satisfy any part of it."""
+        found = self._providers.get(relation)
+        if found is None:
+            found = tuple(solvable.id for solvable in self._asked.whatprovides(relation))
+            self._providers[relation] = found
+        return found
+
+    def text(self, relation: int) -> str:
+        found = self._texts.get(relation)
+        if found is None:
+            found = self._texts[relation] = self._pool.dep2str(relation)
+        return found
+
+    def relation(self, text: str) -> int:
+        """The number of a part of a boolean relation."""
+        return int(self._dependency(parse_relation(text)).id)
+
+    def choose(self, wishes: Sequence[Sequence[int]], *, weak: bool) -> set[int]:
+        """What to install for as many of the wishes as go together, each for one of several packages."""
+        pool, job = self._asked, self._solv.Job
+        how = job.SOLVER_INSTALL | job.SOLVER_WEAK
+        jobs = [
+            pool.Job(how | job.SOLVER_SOLVABLE, wish[0])
+            if len(wish) == 1
+            else pool.Job(how | job.SOLVER_SOLVABLE_ONE_OF, pool.towhatprovides(list(wish)))
+            for wish in wishes
+        ]
+        solver = self._solver(weak=weak)
+        solver.solve(jobs)
+        return {number for number in solver.raw_decisions() if number > 1}
+
+    def problem(self, number: int) -> str:
+        """Why a package cannot be installed; empty when it can."""
+        job = self._solv.Job
+        solver = self._solver(weak=False)
+        problems = solver.solve([self._asked.Job(job.SOLVER_INSTALL | job.SOLVER_SOLVABLE, number)])
+        # The solver must outlive its problems.
+        found = [str(problem.findproblemrule().info().problemstr()) for problem in problems]
+        return "; ".join(found)
+
+    def _solver(self, *, weak: bool) -> Any:
+        solver = self._asked.Solver()
+        solver.set_flag(solver.SOLVER_FLAG_IGNORE_RECOMMENDED, 0 if weak else 1)
+        return solver
+
+
+def _primary_of(offer: RpmOffer, reading: Reading, packages: Collection[Package]) -> Iterator[bytes]:
+    """The primary.xml of just these packages."""
+    yield (_HEAD % len(packages)).encode()
+    for entry in offer.entries(reading, [package.file for package in packages]):
+        yield entry.text + b"</package>"
+    yield b"</metadata>"

@@ -115,7 +115,8 @@ def test_release_with_its_signature_does_where_there_is_no_inrelease(
     mirror = DebMirror(tmp_path, upstream)
     assert [stored.role for stored in mirror.metadata[0].entry] == ["Release", "Release.gpg"]
     (before,) = mirror.metadata
-    assert mirror.refresh()[0] is before
+    (after,) = mirror.refresh()
+    assert after is before
     assert mirror.fetcher.asked == ["dists/stable/Release"]
 
 
@@ -137,8 +138,8 @@ def test_stores_that_answer_403_for_what_they_lack_are_read(upstream: DebReposit
     mirror = DebMirror(tmp_path, upstream)
     mirror.metadata = ()
     mirror.fetcher.answers[INRELEASE] = Outcome.FORBIDDEN
-    mirror.refresh()
-    assert mirror.metadata[0].entry[0].role == "Release"
+    (metadata,) = mirror.refresh()
+    assert metadata.entry[0].role == "Release"
 
 
 # --- which indexes
@@ -311,6 +312,15 @@ def test_inrelease_and_release_that_disagree_are_refused(upstream: DebRepository
     path.write_bytes(path.read_bytes().replace(b"Date: Sun, 15", b"Date: Sat, 14"))
     message = refused(upstream, tmp_path, BadContent)
     assert "InRelease and http://upstream.test/dists/stable/Release disagree: Date" in message
+
+
+def test_a_page_in_the_place_of_release_leaves_inrelease_alone(
+    upstream: DebRepository, tmp_path: Path
+) -> None:
+    upstream.path("Release").write_bytes(b"<html>Welcome</html>")
+    mirror = DebMirror(tmp_path, upstream)
+    assert [stored.role for stored in mirror.metadata[0].entry] == ["InRelease"]
+    assert "is not a Release file" in mirror.warnings[0]
 
 
 def test_a_release_that_is_pushed_during_the_reading_is_read_again(
