@@ -242,13 +242,13 @@ def show_mirrors(stack: Installation) -> None:
             text=True,
             check=True,
         ).stdout
-        fetched = client(stack.directory / "terminals" / name, told)
+        chosen = client(stack.directory / "terminals" / name, told)
         say(
             f"A terminal of {name}: {program}, told of it by `mirror client-config`, installs {terminals.WANTED}:"
         )
-        print("".join(f"  {file}\n" for file in fetched), end="")
-        if not any(file.startswith(f"{terminals.WANTED}") for file in fetched):
-            raise Failed(f"{program} brought in {fetched}")
+        print("".join(f"  {package}\n" for package in chosen), end="")
+        if not any(package.startswith(terminals.WANTED) for package in chosen):
+            raise Failed(f"{program} chose {chosen} to install {terminals.WANTED}")
 
 
 def fetch(stack: Installation, path: str, **parameters: str) -> Any:

@@ -2,6 +2,7 @@
 """Reading terminals: clients of the mirrors, each a real apt-get or dnf with a root of its own."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -32,7 +33,7 @@ def client_of(name: str) -> tuple[str, Callable[[Path, str], list[str]] | str]:
 
 
 def fetch_by_apt(root: Path, sources: str) -> list[str]:
-    """What apt-get, told of the mirror by `sources` alone, brings in to install the reader. Raises Failed."""
+    """What apt-get, told of the mirror by `sources` alone, would install for the reader. Raises Failed."""
     for directory in (*_APT_DIRECTORIES, "etc/apt/sources.list.d"):
         (root / directory).mkdir(parents=True, exist_ok=True)
     (root / "var/lib/dpkg/status").touch()
@@ -47,27 +48,30 @@ def fetch_by_apt(root: Path, sources: str) -> list[str]:
         "Acquire::Languages=none",
         "Debug::NoLocking=1",
     )
-    apt = ["apt-get", "-qq", "-y", *(word for option in options for word in ("-o", option))]
+    apt = ["apt-get", "-q", *(word for option in options for word in ("-o", option))]
     _run([*apt, "update"])
-    _run([*apt, "--download-only", "install", WANTED])
-    return sorted(path.name for path in (root / "var/cache/apt/archives").glob("*.deb"))
+    chosen = _run([*apt, "--simulate", "install", WANTED])
+    return [" ".join(found) for found in re.findall(r"^Inst (\S+) \((\S+) ", chosen, re.MULTILINE)]
 
 
 def fetch_by_dnf(root: Path, repo: str) -> list[str]:
-    """The same by dnf; `repo` is the text of a .repo file."""
+    """The same by dnf; `repo` is the text of a .repo file. It brings the packages in, and verifies them."""
     (root / "repos").mkdir(parents=True)
     (root / "repos/terminals.repo").write_text(repo)
-    settings = (f"reposdir={root}/repos", f"logdir={root}/log", f"cachedir={root}/cache", "plugins=0")
-    words = [f"--setopt={setting}" for setting in settings]
-    dnf = ["dnf", "-y", "-q", "-c", "/dev/null", f"--installroot={root}/root", "--releasever=9", *words]
+    options = {"reposdir": root / "repos", "logdir": root / "log", "cachedir": root / "cache", "plugins": 0}
+    (root / "dnf.conf").write_text(
+        "[main]\n" + "".join(f"{name}={value}\n" for name, value in options.items())
+    )
+    dnf = ["dnf", "-y", "-q", "-c", str(root / "dnf.conf"), f"--installroot={root}/root", "--releasever=9"]
     _run([*dnf, "install", "--downloadonly", f"--downloaddir={root}/packages", WANTED])
-    return sorted(path.name for path in root.rglob("*.rpm"))
+    return sorted(path.name.removesuffix(".noarch.rpm") for path in (root / "packages").glob("*.rpm"))
 
 
-def _run(argv: list[str]) -> None:
+def _run(argv: list[str]) -> str:
     environment = {name: value for name, value in os.environ.items() if name != "APT_CONFIG"}
     done = subprocess.run(
         argv, env={**environment, "LC_ALL": "C.UTF-8"}, capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise Failed(f"{' '.join(argv)}\n{done.stdout}{done.stderr}")
+    return done.stdout

@@ -181,6 +181,7 @@ class Common(Model):
     https_proxy: Proxy = _COMMON.https_proxy
     connect_timeout: Timeout = _COMMON.connect_timeout
     stall_timeout: Timeout = _COMMON.stall_timeout
+    retry_delay: Annotated[Duration, Field(ge=0, le=3600)] = _COMMON.retry_delay
 
 
 class Auth(Model):

@@ -101,6 +101,7 @@ class Common:
     https_proxy: str = ""
     connect_timeout: float = 30.0
     stall_timeout: float = 60.0
+    retry_delay: float = 0.5  # at most, before the first retry; twice as long before each further one
 
 
 @dataclass(frozen=True, slots=True)

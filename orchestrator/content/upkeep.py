@@ -101,10 +101,9 @@ def client_config(engine: Engine, name: str, address: str) -> str:
     if current is None:
         raise Refused(f"no generation of {name} is published")
     address = address.rstrip("/") + "/"
-    key = current.tree / KEY_FILE
     source = _as_published(engine, name, current)
-    certificates = key.read_text() if key.exists() else ""
-    return engine.format(source).client_config(source, address, certificates)
+    key = address + KEY_FILE if (current.tree / KEY_FILE).exists() else ""
+    return engine.format(source).client_config(source, address, key)
 
 
 def _as_published(engine: Engine, name: str, current: Generation) -> Source:

@@ -3,6 +3,7 @@
 
 import os
 import pwd
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -76,6 +77,28 @@ def test_the_administrators_layer_overrides_masks_and_adds(story: tuple[Bookshel
     assert {log.read_text() for log in logs} == {"ANALYZE\n"}
     assert not (stack.directory / "outbox").exists()
     assert (stack.directory / "motd").read_text() == "Bookshelf 2.0\n"
+
+
+def test_the_upgrade_mirrors_in_part_and_real_clients_choose_from_the_mirrors(
+    story: tuple[Bookshelf, str],
+) -> None:
+    stack, told = story
+    published = stack.directory / "mirrors" / "published"
+    names = {path.name for path in published.rglob("*") if path.suffix in (".deb", ".rpm")}
+
+    assert names == {
+        "bookshelf-reader_2.0_amd64.deb",
+        "libshelf_2.3_amd64.deb",
+        "reader-fonts_1.0_amd64.deb",
+        "bookshelf-reader-2.0-1.noarch.rpm",
+        "libshelf-2.3-1.noarch.rpm",
+        "reader-fonts-1.0-1.noarch.rpm",
+    }
+    for client, shown in (("apt-get", "  libshelf 2.3\n"), ("dnf", "  libshelf-2.3-1\n")):
+        assert (shown in told) == (
+            shutil.which(client) is not None and (client == "apt-get" or os.geteuid() == 0)
+        )
+    assert "6025_mirror_reader.yaml: terminals-rocky: unchanged, generation 1" in told
 
 
 def test_the_backup_holds_version_1(story: tuple[Bookshelf, str]) -> None:

@@ -12,7 +12,6 @@ import gzip
 import hashlib
 import io
 import lzma
-import shutil
 import tarfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -216,7 +215,7 @@ class DebRepository:
             if udebs:
                 found[f"{component}/debian-installer/binary-{architecture}/Packages"] = self._packages(udebs)
             if self.contents:
-                rows = [f"usr/share/doc/{deb.name}/filler {'misc'}/{deb.name}\n" for deb in own]
+                rows = [f"usr/share/doc/{deb.name}/filler misc/{deb.name}\n" for deb in own]
                 found[f"{component}/Contents-{architecture}"] = "".join(rows).encode()
         if self.sources:
             found[f"{component}/source/Sources"] = self._sources(component, real)
@@ -328,9 +327,6 @@ class DebRepository:
     def _write(path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-
-    def remove(self) -> None:
-        shutil.rmtree(self.root)
 
 
 def _shown(seconds: float) -> str:

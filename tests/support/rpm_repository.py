@@ -7,6 +7,7 @@ Packages are built once for a test process; a repository is made of any of them,
 import atexit
 import functools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -154,7 +155,14 @@ class RpmRepository:
     def index(self, *, time: int = _BUILT) -> "RpmRepository":
         """Metadata for the .rpm files that are there."""
         shutil.rmtree(self.repodata, ignore_errors=True)
-        command = ["--quiet", "--checksum", self.checksum, "--revision", str(time), "--set-timestamp-to-revision"]
+        command = [
+            "--quiet",
+            "--checksum",
+            self.checksum,
+            "--revision",
+            str(time),
+            "--set-timestamp-to-revision",
+        ]
         kind = {"zst": "zstd"}.get(self.compression, self.compression)
         command += ["--general-compress-type", kind, "--no-database", *self.options]
         with tempfile.TemporaryDirectory(prefix="lists-") as place:
@@ -164,10 +172,13 @@ class RpmRepository:
                 command += ["--groupfile", str(group_file)]
             _run(self._tool("createrepo_c"), *command, str(self.root))
             for name, data in self.lists.items():
-                source = Path(place, f"{name}.list")
+                source = Path(place, f"{name}.yaml" if name == "modules" else f"{name}.xml")
                 source.write_bytes(data)
                 kinds = ("--compress-type", kind, "--checksum", self.checksum)
                 _run(self._tool("modifyrepo_c"), *kinds, f"--mdtype={name}", str(source), str(self.repodata))
+        # modifyrepo_c dates its records by the clock.
+        text = re.sub(rb"(?<=<timestamp>)\d+", str(time).encode(), self.repomd.read_bytes())
+        self.repomd.write_bytes(text)
         self.sign()
         return self
 

@@ -18,7 +18,6 @@ Watch = Callable[[Tally | Retrying], None]
 # Seconds: how often the caller's thread looks at `stop` and tells the tally, and what "lately" means.
 _TURN = 0.1
 _LATELY = 5.0
-_BACKOFF = Backoff()
 # Below this rate a connection is no longer steady, and fewer are used.
 _SLOWEST_CONNECTION = 32 * 1024
 
@@ -41,9 +40,10 @@ class Transfer:
         *,
         watch: Watch = _nobody,
         stop: Callable[[], bool] = lambda: False,
-        backoff: Backoff = _BACKOFF,
+        backoff: Backoff | None = None,
     ) -> None:
-        self._common, self._watch, self._stop, self._backoff = common, watch, stop, backoff
+        self._common, self._watch, self._stop = common, watch, stop
+        self._backoff = backoff or Backoff(common.retry_delay)
         self._loop: Loop | None = None
         self._pace = Pace(common.rate_limit)
         self._connections = max(1, common.connections)

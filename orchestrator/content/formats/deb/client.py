@@ -9,6 +9,7 @@ def client_config(source: Source, address: str, key: str) -> str:
     """See `Format.client_config`. A key that is at an address has to be brought to the client first: apt
     takes a file."""
     lines = [f"# {source.name}: put this into /etc/apt/sources.list.d/{source.name}.sources"]
+    key = key.removeprefix("file://")
     if "://" in key:
         place = f"/etc/apt/keyrings/{source.name}.asc"
         lines.append(f"# and the key into its place: curl -fsSL -o {place} {key}")

@@ -65,7 +65,7 @@ class EntryReader:
             entry = self._from_inrelease(reply)
         elif first == "InRelease" and reply.outcome in _ABSENT:
             entry = self._from_release(self._ask("Release", None), reply)
-        elif first == "Release" and reply.outcome is Outcome.DONE:
+        elif first == "Release" and reply.outcome in (Outcome.DONE, *_ABSENT):
             return self.read(None, newest)  # it changed: perhaps there is an InRelease now
         else:
             raise _refusal(reply)

@@ -54,9 +54,6 @@ class PackagesIndex:
     def _tables(self) -> Tables:
         return self._find_tables(self.data)
 
-    def names(self) -> Sequence[str]:
-        return [name.decode("utf-8", "replace") for name in self._tables.names]
-
     def named(self, name: str) -> list[Package]:
         offsets = self._tables.names.get(name.encode("utf-8", "surrogateescape"), ())
         return _unique([self._package(offset) for offset in offsets])

@@ -59,8 +59,11 @@ class Release:
 
     @property
     def serves_all(self) -> bool:
-        """Whether clients read the indexes of the architecture `all` beside those of their own."""
-        return "Packages" not in self.fields.get("No-Support-for-Architecture-all", "").split()
+        """Whether clients read the indexes of the architecture `all` beside those of their own: by apt's rules,
+        which do not ask whether they are listed."""
+        if "Packages" in self.fields.get("No-Support-for-Architecture-all", "").split():
+            return False
+        return "all" in self.fields.get("Architectures", "all").split()
 
 
 def parse_release(text: bytes, name: str) -> Release:

@@ -107,11 +107,7 @@ class Resolution:
     def _grant(self, roots: Iterable[_Root]) -> None:
         waiting = list(roots)
         while waiting:
-            waiting = [
-                root
-                for refused in self._rounds(waiting)
-                for root in self._follow(self._best(refused.numbers))
-            ]
+            waiting = [root for refused in self._rounds(waiting) for root in self._follow(refused)]
 
     def _rounds(self, roots: list[_Root]) -> list[_Root]:
         """Grant as many at once as go together, then of the others, until none is left but those that cannot be

@@ -120,13 +120,14 @@ def test_release_with_its_signature_does_where_there_is_no_inrelease(
     assert mirror.fetcher.asked == ["dists/stable/Release"]
 
 
+@pytest.mark.parametrize("detached", [True, False])
 def test_an_inrelease_that_appears_is_used_once_release_changes(
-    upstream: DebRepository, tmp_path: Path
+    upstream: DebRepository, tmp_path: Path, detached: bool
 ) -> None:
     upstream.inrelease = False
     upstream.sign()
     mirror = DebMirror(tmp_path, upstream)
-    upstream.inrelease, upstream.date = True, upstream.date + 10
+    upstream.inrelease, upstream.detached, upstream.date = True, detached, upstream.date + 10
     upstream.sign()
     mirror.refresh()
     assert mirror.metadata[0].entry[0].role == "InRelease"

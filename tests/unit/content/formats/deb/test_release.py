@@ -40,6 +40,19 @@ def test_a_release_file_is_read() -> None:
     assert release.files["main/name with spaces"].size == 10
 
 
+@pytest.mark.parametrize(
+    ("fields", "served"),
+    [
+        (b"", True),
+        (b"Architectures: all amd64\n", True),
+        (b"Architectures: amd64\n", False),
+        (b"Architectures: all amd64\nNo-Support-for-Architecture-all: Packages\n", False),
+    ],
+)
+def test_indexes_for_all_are_read_where_apt_reads_them(fields: bytes, served: bool) -> None:
+    assert parse_release(b"Suite: stable\n" + fields, "x").serves_all is served
+
+
 def test_digests_are_weak_only_on_request() -> None:
     text = TEXT.replace(b"SHA256:", b"SHA1:").replace(b"a" * 64, b"a" * 40).replace(b"c" * 64, b"c" * 40)
     listed = parse_release(text, "x").files["main/binary-amd64/Packages"]
