@@ -183,7 +183,9 @@ def list_all(
     with _engine(config, destination, output) as engine:
         found = content.mirrors(engine)
     if output is Output.JSON:
-        show_json([{"name": n, "generations": count, **content.record_to_json(g.record)} for n, g, count in found])
+        show_json(
+            [{"name": n, "generations": count, **content.record_to_json(g.record)} for n, g, count in found]
+        )
     elif not found:
         typer.echo("No mirror yet.")
     else:

@@ -21,15 +21,21 @@ def describe(event: Event) -> Line | None:
     return Line(f"{event.source}: {told.text}", told.style) if told else None
 
 
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def _resolved(fields: dict[str, Any]) -> Line:
-    unresolved = f", {fields['unresolved']} relations unresolved" if fields["unresolved"] else ""
-    return Line(f"{fields['packages']} packages are needed{unresolved}")
+    told = f"{_count(fields['packages'], 'package')} needed"
+    if fields["unresolved"]:
+        told += f", {_count(fields['unresolved'], 'relation')} unresolved"
+    return Line(told)
 
 
 def _fetching(fields: dict[str, Any]) -> Line:
     if not fields["files"]:
         return Line("nothing to download")
-    return Line(f"{fields['files']} files to download, {show_size(fields['bytes'])}")
+    return Line(f"{_count(fields['files'], 'file')} to download, {show_size(fields['bytes'])}")
 
 
 def _retrying(fields: dict[str, Any]) -> Line:
@@ -40,7 +46,8 @@ def _retrying(fields: dict[str, Any]) -> Line:
 def _published(fields: dict[str, Any]) -> Line:
     lost = f", {len(fields['lost'])} lost" if fields["lost"] else ""
     size = show_size(fields["bytes"])
-    text = f"published generation {fields['generation']}: {fields['packages']} packages, {size}{lost}"
+    packages = _count(fields["packages"], "package")
+    text = f"published generation {fields['generation']}: {packages}, {size}{lost}"
     return Line(text, "bad" if lost else "good")
 
 
@@ -51,7 +58,7 @@ _WORDS: dict[Name, Callable[[dict[str, Any]], Line | None]] = {
     Name.FETCHING: _fetching,
     Name.RETRYING: _retrying,
     Name.LOST: lambda fields: Line(f"lost {fields['what']}: {fields['why']}", "bad"),
-    Name.CHECKING: lambda fields: Line(f"checking {fields['files']} files"),
+    Name.CHECKING: lambda fields: Line(f"checking {_count(fields['files'], 'file')}"),
     Name.CHANGED: lambda _: Line("the upstream changed meanwhile; reading it again"),
     Name.PUBLISHED: _published,
     Name.NOTIFIED: lambda fields: Line(fields["text"], "bad") if fields["exit_code"] else None,
@@ -75,10 +82,10 @@ def summary(outcome: Outcome) -> list[Line]:
 
 
 def _plan(outcome: Outcome) -> list[Line]:
-    fetch = f"{outcome.fetched_files} files, {show_size(outcome.fetched_bytes)} to download"
-    gone = f"{outcome.removed_files} files, {show_size(outcome.removed_bytes)} to remove"
+    fetch = f"{_count(outcome.fetched_files, 'file')}, {show_size(outcome.fetched_bytes)} to download"
+    gone = f"{_count(outcome.removed_files, 'file')}, {show_size(outcome.removed_bytes)} to remove"
     return [
-        Line(f"{outcome.source}: {outcome.packages} packages, {show_size(outcome.bytes)}", "bold"),
+        Line(f"{outcome.source}: {_count(outcome.packages, 'package')}, {show_size(outcome.bytes)}", "bold"),
         Line(f"  {fetch}"),
         Line(f"  {gone}"),
     ]

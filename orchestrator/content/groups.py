@@ -45,7 +45,7 @@ def known(by_name: dict[str, Source], names: Sequence[str]) -> Sequence[str]:
         return list(dict.fromkeys(names))
     problems = []
     for name in unknown:
-        nearest = difflib.get_close_matches(name, by_name, 1, 0.5)
+        nearest = difflib.get_close_matches(name, by_name)[:1]
         hint = f"did you mean {nearest[0]}?" if nearest else "known: " + ", ".join(by_name)
         problems.append(Problem("", f"no source {name}", hint))
     raise UsageError("there is no such source", problems=problems)

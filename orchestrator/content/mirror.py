@@ -138,8 +138,8 @@ class _Clone:
         current = self.stores[source.name].current()
         if self.wish.force or current is None or current.record.fingerprint != self._fingerprint(source):
             return False
-        if current.record.lost:
-            return False  # what could not be had then may be there now
+        if current.record.lost or (self.wish.strict and current.record.unresolved):
+            return False  # what could not be had then may be there now; what is not resolved is to be told
         if self.wish.full_check:
             self.engine.tell(Name.CHECKING, source.name, files=current.record.files)
         report = self.stores[source.name].check(full=self.wish.full_check, threads=self.engine.common.threads)

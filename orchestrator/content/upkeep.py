@@ -102,8 +102,10 @@ def client_config(engine: Engine, name: str, address: str) -> str:
         raise Refused(f"no generation of {name} is published")
     address = address.rstrip("/") + "/"
     source = _as_published(engine, name, current)
-    key = address + KEY_FILE if (current.tree / KEY_FILE).exists() else ""
-    return engine.format(source).client_config(source, address, key)
+    key = current.tree / KEY_FILE
+    if not key.exists():
+        return engine.format(source).client_config(source, address, "")
+    return engine.format(source).client_config(source, address, address + KEY_FILE, key.read_text())
 
 
 def _as_published(engine: Engine, name: str, current: Generation) -> Source:

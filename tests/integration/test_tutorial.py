@@ -16,13 +16,15 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.cli.actions import known_actions
 from orchestrator.config.shipped import share_directory
 from orchestrator.host import processes
-from orchestrator.upgrade.actions import Registry
 from orchestrator.upgrade.header import FIELDS, RunRule, parse_header
 from orchestrator.upgrade.scripts import Step, find_steps
+from tests.support.deb_repository import Deb, DebRepository
 from tests.support.requirements import require
 from tests.support.servers import PostgresqlServer, free_port, postgresql_server, server_directory
+from tests.support.static_server import static_server
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 README = (share_directory() / "scripts.d" / "README.md").read_text()
@@ -42,7 +44,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Step]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         path.chmod(0o755)
-    found = find_steps([layer], Registry())
+    found = find_steps([layer], known_actions())
     assert found.problems == ()
     return {f"{step.number:04}": step for step in found.steps}
 
@@ -63,8 +65,8 @@ def run(step: Step, tmp_path: Path, environment: Mapping[str, str | Path]) -> pr
 # The text -----------------------------------------------------------------------------------------
 
 
-def test_there_is_an_example_for_every_phase_and_one_of_actions(steps: Mapping[str, Step]) -> None:
-    assert list(steps) == ["0100", "3100", "6100", "6200"]
+def test_there_is_an_example_for_every_phase_and_two_of_actions(steps: Mapping[str, Step]) -> None:
+    assert list(steps) == ["0100", "3100", "6100", "6200", "6300"]
     assert [action.summary.partition(":")[0] for action in steps["6200"].actions] == [
         "command",
         "restart",
@@ -363,3 +365,24 @@ def test_the_command_that_begins_a_step_makes_one_that_lints(tmp_path: Path) -> 
 
 def test_the_shipped_steps_lint() -> None:
     orchestrator("scripts", "lint", str(share_directory() / "scripts.d"))
+
+
+def test_the_mirror_of_the_terminals_is_brought_up_to_date_and_verified(
+    steps: Mapping[str, Step], tmp_path: Path
+) -> None:
+    upstream = DebRepository(tmp_path / "www")
+    upstream.publish(Deb("reader", depends="fonts"), Deb("fonts"))
+    config, mirrors = tmp_path / "orchestrator.yaml", tmp_path / "mirrors.yaml"
+    config.write_text(json.dumps({"state_dir": "state", "log_dir": "log", "scripts": []}))
+    with static_server(tmp_path / "www") as server:
+        source = {"name": "terminals", "type": "deb", "baseurl": server.url, "repositories": ["stable main"]}
+        source |= {"architectures": ["amd64"], "unsigned": True}
+        mirrors.write_text(json.dumps({"common": {"destination": "content"}, "sources": [source]}))
+        environment = {"ORCHESTRATOR_CONFIG": config, "ORCHESTRATOR_MIRRORS": mirrors}
+        for said in ("published generation 1: 2 packages", "terminals: unchanged, generation 1"):
+            ended = run(steps["6300"], tmp_path, environment)
+            assert ended.ok, ended
+            assert said in ended.stdout
+            assert "all as published" in ended.stdout
+    published = tmp_path / "content" / "published" / "terminals"
+    assert {path.name for path in published.rglob("*.deb")} == {"reader_1.0_amd64.deb", "fonts_1.0_amd64.deb"}

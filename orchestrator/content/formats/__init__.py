@@ -121,9 +121,10 @@ class Format(Protocol):
         """Whether the file at this path of a tree may outlive its generation there: packages, by-hash files,
         metadata with a digest in its name. Clients that read the index before may still ask for it."""
 
-    def client_config(self, source: Source, address: str, key: str) -> str:
+    def client_config(self, source: Source, address: str, key: str, certificates: str = "") -> str:
         """What a client's administrator puts into sources.list.d or yum.repos.d; `key` is the path or
-        address of the armoured key there, empty for an unsigned mirror."""
+        address of the armoured key there, empty for an unsigned mirror; `certificates` its text, for clients
+        that take it where they are configured."""
 
     def create(
         self, files: Sequence[StoredFile], source: Source, pool: Pool, when: float, signer: Signer | None

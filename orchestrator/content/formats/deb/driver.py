@@ -57,10 +57,10 @@ class DebFormat:
     def names_that_last(self, path: str) -> bool:
         return lasts(path)
 
-    def client_config(self, source: Source, address: str, key: str) -> str:
+    def client_config(self, source: Source, address: str, key: str, certificates: str = "") -> str:
         from orchestrator.content.formats.deb.client import client_config
 
-        return client_config(source, address, key)
+        return client_config(source, address, key, certificates)
 
     def create(
         self, files: Sequence[StoredFile], source: Source, pool: Pool, when: float, signer: Signer | None

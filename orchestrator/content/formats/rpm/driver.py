@@ -63,7 +63,13 @@ class RpmFormat:
     def names_that_last(self, path: str) -> bool:
         return _LASTING.fullmatch(path) is not None
 
-    def client_config(self, source: Source, address: str, key: str) -> str:
+    def client_config(
+        self,
+        source: Source,
+        address: str,
+        key: str,
+        certificates: str = "",  # noqa: ARG002 - dnf takes addresses of keys alone
+    ) -> str:
         return client_config(source, address, key)
 
     def create(
