@@ -52,7 +52,8 @@ def build(directory: Path) -> Product:
     product.step("upgrade/0020_insert.sh", succeed(product, "0020"))
     product.step("upgrade/0030_retried.sh", fail_first(product, "0030"), "#retry: 1 0s")
     product.step("default/3010_always.sh", succeed(product, "3010"))
-    product.step("upgrade/3020_insert.sh", f"sleep 0.05; {succeed(product, '3020')}")
+    tell = """echo '{"name": "inserted"}' >>"$ORCHESTRATOR_EVENTS" """
+    product.step("upgrade/3020_insert.sh", f"{tell}; sleep 0.05; {tell}; {succeed(product, '3020')}")
     product.step("upgrade/3030_fails_once.sh", fail_first(product, "3030"))
     product.step("default/6010_always.sh", succeed(product, "6010"))
     return product
@@ -73,9 +74,11 @@ class End:
     ready: list[bool]
     outcome: str
     debts: list[str]
+    # Lines of what steps told, as they stand in the journal.
+    reported: list[int]
 
 
-UNDISTURBED = End(EXPECTED, ONE_SHOTS, [True, True], "done", [])
+UNDISTURBED = End(EXPECTED, ONE_SHOTS, [True, True], "done", [], [1, 2])
 
 
 def end_of(product: Product) -> End:
@@ -85,7 +88,8 @@ def end_of(product: Product) -> End:
     runs = list_runs(product.state)
     assert len(runs) == 1, "it is one run, however often it was continued"
     state = runs[0].state()
-    return End(done, set(product.history()), ready, str(state.outcome), sorted(state.debts))
+    told = [event["number"] for event in product.journal() if event["event"] == "step-reported"]
+    return End(done, set(product.history()), ready, str(state.outcome), sorted(state.debts), told)
 
 
 def killed_run(product: Product, point: int, *count: str) -> int:
@@ -144,7 +148,7 @@ def test_a_killed_run_continues_to_the_same_end(tmp_path: Path, chunk: int) -> N
 
 def test_every_step_ends_once_though_the_runner_is_killed_while_it_runs(tmp_path: Path) -> None:
     product = build(tmp_path / "product")
-    product.step("upgrade/3020_insert.sh", f"sleep 1.5; {succeed(product, '3020')}")
+    product.step("upgrade/3020_insert.sh", f"sleep 3; {succeed(product, '3020')}")
     try:
         runner = product.start("upgrade", "-y", "-o", "plain")
         while "3020" not in product.ran():

@@ -83,8 +83,9 @@ def test_the_upgrade_mirrors_in_part_and_real_clients_choose_from_the_mirrors(
     story: tuple[Bookshelf, str],
 ) -> None:
     stack, told = story
-    published = stack.directory / "mirrors" / "published"
-    names = {path.name for path in published.rglob("*") if path.suffix in (".deb", ".rpm")}
+    mirrors = (stack.directory / "mirrors" / "published").iterdir()
+    files = [path for mirror in mirrors for path in mirror.resolve().rglob("*")]
+    names = {path.name for path in files if path.suffix in (".deb", ".rpm")}
 
     assert names == {
         "bookshelf-reader_2.0_amd64.deb",

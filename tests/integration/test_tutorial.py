@@ -373,11 +373,11 @@ def test_the_mirror_of_the_terminals_is_brought_up_to_date_and_verified(
     upstream = DebRepository(tmp_path / "www")
     upstream.publish(Deb("reader", depends="fonts"), Deb("fonts"))
     config, mirrors = tmp_path / "orchestrator.yaml", tmp_path / "mirrors.yaml"
-    config.write_text(json.dumps({"state_dir": "state", "log_dir": "log", "scripts": []}))
+    config.write_text(json.dumps({"state_dir": "state", "log_dir": "log", "scripts": ["scripts.d"]}))
     with static_server(tmp_path / "www") as server:
         source = {"name": "terminals", "type": "deb", "baseurl": server.url, "repositories": ["stable main"]}
-        source |= {"architectures": ["amd64"], "unsigned": True}
-        mirrors.write_text(json.dumps({"common": {"destination": "content"}, "sources": [source]}))
+        plain = {"architectures": ["amd64"], "unsigned": True}
+        mirrors.write_text(json.dumps({"common": {"destination": "content"}, "sources": [source | plain]}))
         environment = {"ORCHESTRATOR_CONFIG": config, "ORCHESTRATOR_MIRRORS": mirrors}
         for said in ("published generation 1: 2 packages", "terminals: unchanged, generation 1"):
             ended = run(steps["6300"], tmp_path, environment)

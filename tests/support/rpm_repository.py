@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -181,6 +181,11 @@ class RpmRepository:
         self.repomd.write_bytes(text)
         self.sign()
         return self
+
+    def copy(self, root: Path) -> "RpmRepository":
+        """The same at another place: quicker than to make it again."""
+        shutil.copytree(self.root, root)
+        return replace(self, root=root)
 
     def sign(self) -> None:
         if self.key is not None:

@@ -12,11 +12,12 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from orchestrator.cli.actions import known_actions
 from orchestrator.config import model
 from orchestrator.config.quantities import parse_duration
+from orchestrator.content import mirrors_model
 from orchestrator.errors import ExitCode
 from orchestrator.host import processes
-from orchestrator.upgrade.actions import BUILT_IN
 from orchestrator.upgrade.header import FIELDS
 from orchestrator.upgrade.phases import Phase
 from orchestrator.upgrade.scripts import Kind
@@ -25,31 +26,44 @@ from tests.support.requirements import require
 MAN = Path(__file__).resolve().parents[2] / "man"
 PAGES = sorted(MAN.iterdir())
 
-# Where orchestrator.yaml(5) explains each model.
-PLACES: dict[type[BaseModel], str] = {
-    model.Config: "Top level",
-    model.Product: "product",
-    model.Maintenance: "maintenance",
-    model.Backup: "backup",
-    model.Service: "services",
-    model.SystemdService: "manager: systemd",
-    model.SupervisorService: "manager: supervisor",
-    model.ProcessService: "manager: process",
-    model.CommandService: "manager: command",
-    model.ExternalService: "manager: external",
-    model.Probe: "all probes",
-    model.TcpProbe: "tcp",
-    model.UnixProbe: "unix",
-    model.HttpProbe: "http",
-    model.ExecProbe: "exec",
-    model.PostgresqlProbe: "postgresql",
-    model.RedisProbe: "redis",
-    model.SystemdProbe: "systemd",
-    model.LogProbe: "log",
-    Phase: "keys of a phase",
+_CONFIGURATION, _MIRRORS = "orchestrator.yaml.5", "mirrors.yaml.5"
+# Where each model of a configuration file is explained: page, then subsection.
+PLACES: dict[type[BaseModel], tuple[str, str]] = {
+    model.Config: (_CONFIGURATION, "Top level"),
+    model.Product: (_CONFIGURATION, "product"),
+    model.Maintenance: (_CONFIGURATION, "maintenance"),
+    model.Backup: (_CONFIGURATION, "backup"),
+    model.Service: (_CONFIGURATION, "services"),
+    model.SystemdService: (_CONFIGURATION, "manager: systemd"),
+    model.SupervisorService: (_CONFIGURATION, "manager: supervisor"),
+    model.ProcessService: (_CONFIGURATION, "manager: process"),
+    model.CommandService: (_CONFIGURATION, "manager: command"),
+    model.ExternalService: (_CONFIGURATION, "manager: external"),
+    model.Probe: (_CONFIGURATION, "all probes"),
+    model.TcpProbe: (_CONFIGURATION, "tcp"),
+    model.UnixProbe: (_CONFIGURATION, "unix"),
+    model.HttpProbe: (_CONFIGURATION, "http"),
+    model.ExecProbe: (_CONFIGURATION, "exec"),
+    model.PostgresqlProbe: (_CONFIGURATION, "postgresql"),
+    model.RedisProbe: (_CONFIGURATION, "redis"),
+    model.SystemdProbe: (_CONFIGURATION, "systemd"),
+    model.LogProbe: (_CONFIGURATION, "log"),
+    Phase: (_CONFIGURATION, "keys of a phase"),
+    mirrors_model.File: (_MIRRORS, "Top level"),
+    mirrors_model.Common: (_MIRRORS, "common"),
+    mirrors_model.Source: (_MIRRORS, "sources"),
+    mirrors_model.Rule: (_MIRRORS, "include and exclude"),
+    mirrors_model.Auth: (_MIRRORS, "auth"),
 }
-# The loader fills these in; the page tells with what in a sentence.
-DEFAULTS_IN_PROSE = frozenset((("Top level", "scripts"), ("Top level", "phases")))
+# The loaders fill these in; the pages tell with what in a sentence.
+DEFAULTS_IN_PROSE = frozenset(
+    (
+        (model.Config, "scripts"),
+        (model.Config, "phases"),
+        (mirrors_model.Source, "partial"),
+        (mirrors_model.Source, "mode"),
+    )
+)
 _ITEM = re.compile(r"\.It Cm (\S+) : Ar .*? Pq (.*)")
 
 
@@ -69,12 +83,16 @@ def sections(page: str, macro: str) -> dict[str, list[str]]:
     return found
 
 
-def documented_keys(place: str) -> dict[str, str]:
+def documented_keys(page: str, place: str) -> dict[str, str]:
     """Key -> what stands in parentheses behind it."""
-    lines = sections("orchestrator.yaml.5", "Ss")[place]
+    lines = sections(page, "Ss")[place]
     matches = [_ITEM.fullmatch(line) for line in lines if line.startswith(".It Cm ")]
     assert all(matches), f"an entry of {place} is not of the form .It Cm key : Ar type Pq default"
     return {match[1]: match[2] for match in matches if match}
+
+
+def _named(of: type[BaseModel]) -> str:
+    return f"{of.__module__.rpartition('.')[2]}.{of.__name__}"
 
 
 def own_fields(of: type[BaseModel]) -> dict[str, FieldInfo]:
@@ -92,27 +110,27 @@ def models() -> Iterator[type[BaseModel]]:
         waiting += children
 
 
-# orchestrator.yaml(5) -------------------------------------------------------------------------------
+# orchestrator.yaml(5) and mirrors.yaml(5) -----------------------------------------------------------
 
 
-def test_every_model_of_the_configuration_has_a_place_in_the_page() -> None:
-    of_configuration = {found for found in models() if found.__module__ in (model.__name__, Phase.__module__)}
-    assert of_configuration == set(PLACES)
+def test_every_model_of_a_configuration_file_has_a_place_in_a_page() -> None:
+    homes = (model.__name__, Phase.__module__, mirrors_model.__name__)
+    assert {found for found in models() if found.__module__ in homes} == set(PLACES)
 
 
-@pytest.mark.parametrize("of", PLACES, ids=lambda of: of.__name__)
+@pytest.mark.parametrize("of", PLACES, ids=_named)
 def test_the_page_has_exactly_the_keys_of_the_model(of: type[BaseModel]) -> None:
-    documented = documented_keys(PLACES[of])
+    documented = documented_keys(*PLACES[of])
     if of is model.Service:
         assert documented.pop("manager") == "required"
     assert set(documented) == set(own_fields(of))
 
 
-@pytest.mark.parametrize("of", PLACES, ids=lambda of: of.__name__)
+@pytest.mark.parametrize("of", PLACES, ids=_named)
 def test_the_page_has_the_defaults_of_the_model(of: type[BaseModel]) -> None:
-    documented = documented_keys(PLACES[of])
+    documented = documented_keys(*PLACES[of])
     for key, field in own_fields(of).items():
-        if (PLACES[of], key) not in DEFAULTS_IN_PROSE:
+        if (of, key) not in DEFAULTS_IN_PROSE:
             assert says_default(documented[key], field), f"{key}: {documented[key]}, not {field!r}"
 
 
@@ -131,22 +149,44 @@ def says_default(text: str, field: FieldInfo) -> bool:
 
 def test_every_probe_kind_has_its_first_key_first() -> None:
     for kind, key in model.PROBE_SHORTHAND.items():
-        assert next(iter(documented_keys(kind))) == key
+        assert next(iter(documented_keys(_CONFIGURATION, kind))) == key
 
 
-def test_the_example_in_the_page_is_a_valid_configuration(tmp_path: Path) -> None:
+def example(page: str) -> str:
+    lines = sections(page, "Sh")["EXAMPLES"]
+    return "\n".join(lines[lines.index(".Bd -literal -offset indent") + 1 : lines.index(".Ed")])
+
+
+def test_the_example_of_a_configuration_is_valid(tmp_path: Path) -> None:
     import yaml
 
     from orchestrator.config.load import load_config
 
-    lines = sections("orchestrator.yaml.5", "Sh")["EXAMPLES"]
-    example = "\n".join(lines[lines.index(".Bd -literal -offset indent") + 1 : lines.index(".Ed")])
-    (tmp_path / "orchestrator.yaml").write_text(example)
+    text = example(_CONFIGURATION)
+    (tmp_path / "orchestrator.yaml").write_text(text)
     config = load_config(tmp_path / "orchestrator.yaml")
     assert {service.manager for service in config.services.values()} == {
         *("systemd", "supervisor", "process", "command", "external")
     }
-    assert set(yaml.safe_load(example)) >= {"product", "services", "maintenance", "backup", "environment"}
+    assert set(yaml.safe_load(text)) >= {"product", "services", "maintenance", "backup", "environment"}
+
+
+def test_the_example_of_mirrors_is_valid_but_for_files_that_are_not_there(tmp_path: Path) -> None:
+    from orchestrator.content import load_mirrors
+
+    text = example(_MIRRORS)
+    (tmp_path / "mirrors.yaml").write_text(text.replace("/usr/local/sbin/tell-deployment", "/bin/true"))
+    (tmp_path / "keys").mkdir()
+    for name in re.findall(r"keys/[\w.]+", text):
+        (tmp_path / name).touch(0o600)
+    mirrors = load_mirrors(tmp_path / "mirrors.yaml")
+    assert mirrors.notes == ()
+    assert [(source.name, source.partial, source.rebuilt) for source in mirrors.sources] == [
+        ("mos", False, False),
+        ("ubuntu", True, True),
+        ("centos", False, False),
+        ("product", False, True),
+    ]
 
 
 # orchestrator-scripts(7) ----------------------------------------------------------------------------
@@ -163,7 +203,7 @@ def test_the_scripts_page_has_exactly_the_header_fields() -> None:
 
 
 def test_the_scripts_page_has_exactly_the_actions() -> None:
-    assert set(entries("orchestrator-scripts.7", "ACTIONS", "Cm")) == set(BUILT_IN)
+    assert set(entries("orchestrator-scripts.7", "ACTIONS", "Cm")) == set(known_actions().parsers)
 
 
 def test_the_scripts_page_has_exactly_the_kinds() -> None:
@@ -266,6 +306,7 @@ def test_the_page_has_exactly_the_exit_codes() -> None:
 
 def test_every_page_is_there() -> None:
     assert [page.name for page in PAGES] == [
+        "mirrors.yaml.5",
         "orchestrator-scripts.7",
         "orchestrator.8",
         "orchestrator.yaml.5",
@@ -284,5 +325,5 @@ def test_a_page_begins_with_its_licence_and_refers_only_to_pages_that_exist(page
     text = page.read_text()
     assert text.startswith('.\\" SPDX-License-Identifier: GPL-3.0-or-later\n')
     ours = {name.name for name in PAGES}
-    for name, section in re.findall(r"\.Xr (orchestrator\S*) (\d)", text):
+    for name, section in re.findall(r"\.Xr ((?:orchestrator|mirrors)\S*) (\d)", text):
         assert f"{name}.{section}" in ours

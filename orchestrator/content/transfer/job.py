@@ -42,17 +42,27 @@ _ABORT = -1
 
 
 class Meter:
-    """What a batch has moved: `received` from the network and from disks, `have` towards complete files."""
+    """What a batch has moved. `came` counts bytes of files from the network, written by its thread alone; the
+    rest may be added by both threads: `more` of other bytes received, `lost` of bytes that were no use."""
 
     def __init__(self) -> None:
-        self.received = self.have = self.files = 0
+        self.came = self.more = self.lost = self.files = 0
         self._guard = threading.Lock()
 
-    def add(self, received: int, have: int, files: int = 0) -> None:
+    def add(self, *, more: int = 0, lost: int = 0, files: int = 0) -> None:
         with self._guard:
-            self.received += received
-            self.have += have
+            self.more += more
+            self.lost += lost
             self.files += files
+
+    @property
+    def received(self) -> int:
+        return self.came + self.more
+
+    @property
+    def have(self) -> int:
+        """Bytes of whole files, and of those under way."""
+        return self.came + self.more - self.lost
 
 
 @dataclass(slots=True)
@@ -101,6 +111,7 @@ class Job:
         self.taking = False  # whether the body of the answer is the file's
         self._restart = False
         self._verdict: Verdict | None = None
+        self._head: Head | None = None
         self.lines.clear()
 
     # Before the network ---------------------------------------------------------------------------
@@ -112,7 +123,7 @@ class Job:
     def begin_with_what_is_left(self) -> Result | Again:
         """The same, after a look at what an earlier run left."""
         self.part.load(self._rules.halted)
-        self._meter.add(0, self.part.have)
+        self._meter.add(lost=-self.part.have)
         if self.part.complete and self.request.digest is not None:
             self.part.finish()
             if not self.part.differs:
@@ -157,6 +168,7 @@ class Job:
         if not self._redirects:
             self.attempts += 1
         self.part.at_desk = self.local
+        self._head = None
         self.lines.clear()
         known, headers = self.request.known, []
         if known is not None and known.etag:
@@ -180,33 +192,40 @@ class Job:
 
     def body(self, data: bytes) -> int | None:
         """Bytes of the answer's body, from libcurl; _ABORT when no more of them are wanted."""
-        try:
-            if self.taking or self._open():
-                return None if self.take(data) else _ABORT
-        except OSError as error:
-            self._fault = error
-            return _ABORT
-        self._meter.add(len(data), 0)
-        self._waste += len(data)
-        refused = self._verdict is not None or self._restart or self._waste > _WASTE
-        return _ABORT if refused else None
+        if not self.taking and not self._open_or_fail():
+            self._meter.add(more=len(data), lost=len(data))
+            self._waste += len(data)
+            refused = self._verdict or self._restart or self._fault or self._waste > _WASTE
+            return _ABORT if refused else None
+        self._meter.came += len(data)
+        return None if self._take(data) else _ABORT
 
     def take(self, data: bytes) -> bool:
-        """Bytes of the file. Whether more are wanted."""
-        size = len(data)
+        """Bytes of the file from elsewhere. Whether more are wanted."""
+        self._meter.add(more=len(data))
+        return self._take(data)
+
+    def _take(self, data: bytes) -> bool:
+        part, size = self.part, len(data)
         if self._rules.pace.rate:
             self._rules.pace.spend(size, clock.monotonic())
-        if self.part.have + size > self._most:
-            self._meter.add(size, 0)
+        if part.have + size > self._most:
+            self._meter.add(lost=size)
             self._too_large()
             return False
-        self.part.write(data)
-        self._meter.add(size, size)
+        part.write(data)
         return True
+
+    def _open_or_fail(self) -> bool:
+        try:
+            return self._open()
+        except OSError as error:
+            self._fault = error
+            return False
 
     def _open(self) -> bool:
         """Whether the body that begins is the file's."""
-        head = Head(self.lines)
+        head = self._head = Head(self.lines)
         if head.status not in (200, 206):
             return False
         size = self.request.size
@@ -243,7 +262,7 @@ class Job:
         self.part.half = Half(self._address, *head.validators)
 
     def forget(self) -> None:
-        self._meter.add(0, -self.part.have)
+        self._meter.add(lost=self.part.have)
         self.part.reset()
 
     def stopped(self) -> Result | Again:
@@ -267,7 +286,7 @@ class Job:
             verdict = judge_failure(number, shown(text))
         if verdict is not None:
             return self.failed(verdict)
-        return self._answered(Head(self.lines), location)
+        return self._answered(self._head or Head(self.lines), location)
 
     def _answered(self, head: Head, location: str) -> Result | Again:
         status = head.status
@@ -351,17 +370,11 @@ class Job:
         return self._result(Outcome.NOT_MODIFIED)
 
     def _result(self, outcome: Outcome, validators: Validators | None = None) -> Result:
-        result = Result(outcome, shown(self.url), attempts=self.attempts)
+        part, url = self.part, shown(self.url)
         if outcome is not Outcome.DONE:
-            return result
-        part = self.part
-        return result._replace(
-            file=None if part.file is None else Path(part.file),
-            sha256=part.sha256,
-            size=part.have,
-            validators=validators,
-            data=part.data,
-        )
+            return Result(outcome, url, attempts=self.attempts)
+        file = self.request.target if part.file == self.target else Path(part.file or "")
+        return Result(outcome, url, file, part.sha256, part.have, validators, self.attempts, "", part.data)
 
     def _lost(self) -> Result:
         """Every address has failed for good."""
@@ -386,4 +399,4 @@ class Job:
         else:
             self.part.discard()
         kept = result is not None and result.outcome is Outcome.DONE
-        self._meter.add(0, 0 if kept else -self.part.have, int(result is not None))
+        self._meter.add(lost=0 if kept else self.part.have, files=int(result is not None))

@@ -8,10 +8,11 @@ class Head:
     """`lines` may hold several heads: of a proxy's CONNECT, of interim answers. The last one counts."""
 
     def __init__(self, lines: list[bytes]) -> None:
-        heads = [index for index, line in enumerate(lines) if line.startswith(b"HTTP/")]
-        self._first = heads[-1] if heads else 0
-        self._lines = lines
-        status = lines[self._first].split(None, 2)[1:2] if heads else []
+        first = len(lines) - 1
+        while first > 0 and not lines[first].startswith(b"HTTP/"):
+            first -= 1
+        self._lines, self._first = lines, first
+        status = lines[first].split(None, 2)[1:2] if lines else []
         self.status = int(status[0]) if status and status[0].isdigit() else 0
 
     def field(self, name: bytes) -> str:

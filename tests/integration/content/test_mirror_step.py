@@ -18,6 +18,7 @@ from orchestrator.content.pool import Pool
 from tests.support.deb_repository import Deb, DebRepository
 from tests.support.fault_server import FaultServer, always, fault_server, slow, status
 from tests.support.product import Outcome, Product
+from tests.support.rpm_repository import Rpm, RpmRepository
 from tests.support.stack import wait_for
 from tests.support.tmux import on_screen
 
@@ -99,6 +100,27 @@ def test_a_step_mirrors_and_its_events_are_in_the_journal(mirrored: Mirrored) ->
     assert (published["generation"], published["packages"], published["losses"]) == (1, 3, 0)
     mirrored.upgrade(0)
     assert mirrored.told() == ["unchanged"], "it is safe to repeat"
+
+
+def test_a_step_mirrors_rpms_too_and_sources_after_one_that_fails(mirrored: Mirrored, tmp_path: Path) -> None:
+    packages = (Rpm("tool", requires=("lib",)), Rpm("lib"), Rpm("game"))
+    RpmRepository(tmp_path / "www" / "rpms").write(packages)
+    content = yaml.safe_load(mirrored.config.read_text())
+    rpms = {
+        "name": "rpms",
+        "type": "rpm",
+        "baseurl": f"{mirrored.server.url}rpms",
+        "repositories": ["."],
+        "unsigned": True,
+        "requirements": ["tool"],
+    }
+    content["sources"].append(rpms)
+    content["sources"][0]["baseurl"] += "nowhere"
+    mirrored.config.write_text(yaml.safe_dump(content))
+    mirrored.step({"mirror.clone": {"config": str(mirrored.config)}})
+    assert "1 of 2 mirrors could not be brought up to date: up" in mirrored.upgrade(1).err
+    tree = (mirrored.content / "published" / "rpms").resolve()
+    assert {path.name for path in tree.rglob("*.rpm")} == {packages[0].file_name, packages[1].file_name}
 
 
 def test_the_configuration_may_name_the_mirrors_file_for_all_steps(mirrored: Mirrored) -> None:

@@ -2,10 +2,11 @@
 """The transfer against a server that does wrong what servers, proxies and networks do wrong."""
 
 import hashlib
+import itertools
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,6 @@ from orchestrator.content.transfer.requests import Request, Result, Retrying, Ta
 from orchestrator.errors import Interrupted
 from orchestrator.host.files import open_alone
 from tests.support.fault_server import (
-    Answer,
     Fault,
     FaultServer,
     always,
@@ -27,10 +27,8 @@ from tests.support.fault_server import (
     endless,
     fault_server,
     html,
-    late,
     longer,
     no_ranges,
-    other_bytes,
     redirect,
     reset,
     same_size_other_bytes,
@@ -492,7 +490,7 @@ def test_a_redirect_is_followed_and_the_real_address_named(
 
 def test_a_disk_that_fails_ends_everything(server: FaultServer, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="a.part"):
+    with pytest.raises(OSError, match=r"a\.part"):
         transfer().fetch([of(SMALL, tmp_path / "file" / "a.part", server.url + "small")])
 
 
@@ -564,7 +562,7 @@ def test_progress_and_retries_are_told_in_the_callers_thread(server: FaultServer
     assert (last.files, last.files_total) == (3, 3)
     assert last.bytes == len(SMALL) + len(LARGE)
     assert last.bytes_total == 2 * len(SMALL) + len(LARGE)
-    assert all(one.bytes <= other.bytes for one, other in zip(tallies, tallies[1:], strict=False))
+    assert all(one.bytes <= other.bytes for one, other in itertools.pairwise(tallies))
     assert any(tally.rate > 1 << 20 for tally in tallies)
 
 

@@ -126,7 +126,8 @@ class _Reading:
                 if brought.stored is not None:
                     have[choice.name].append(brought.stored)
                 else:
-                    absent[choice.name] = self._excused(brought)
+                    # What is told is why the first is not there: archives list the plain form and have it not.
+                    absent.setdefault(choice.name, self._excused(brought))
             waiting = {choice: turns for choice, turns in waiting.items() if turns and not have[choice.name]}
         for choice in choices:
             if not have[choice.name] and choice.required:

@@ -34,13 +34,10 @@ _GROUPS = ("group", "group_gz", "group_xz", "group_zst", "group_bz2")
 def closure(members: Sequence[Member], requirements: Sequence[str], options: ClosureOptions) -> Closure:
     """As `Format.closure`."""
     wishes = _wishes(members, requirements)
-    closures = []
-    for architecture in architectures(members):
-        resolution = Resolution(members, wishes, options, architecture, filelists=options.weak)
-        found = resolution.closure()
-        if resolution.needs_filelists and not options.weak:
-            found = Resolution(members, wishes, options, architecture, filelists=True).closure()
-        closures.append(found)
+    closures = [
+        Resolution(members, wishes, options, architecture).closure()
+        for architecture in architectures(members)
+    ]
     return _together(closures)
 
 
@@ -59,7 +56,7 @@ def broken_without(
     everything, gone = {*kept, *lost}, set(lost)
     broken: dict[Package, Unresolved] = {}
     for architecture in architectures(members):
-        solver = Solver(members, architecture, filelists=True, only=everything)
+        solver = Solver(members, architecture, only=everything)
         numbers = [n for n, package in enumerate(solver.packages) if package and solver.can_be_had(n)]
         installable = Installable(solver, numbers)
         away = {number for number in numbers if solver.packages[number] in gone}

@@ -28,6 +28,9 @@ _USUAL = re.compile(
     + rb"(?:\s*<rpm:sourcerpm>([^<&]*)</rpm:sourcerpm>|\s*<rpm:sourcerpm/>)?"
 )
 _PKGID = re.compile(rb'pkgid="YES">([0-9a-f]+)</checksum>')
+# libsolv reads boolean relations by recursion: one of tens of thousands of parentheses ends the process.
+_LONG = 4000
+_ENDLESS = re.compile(rb"""name=["']\([^"']{%d}""" % _LONG)
 _NAME = re.compile(r"[^\s/]+")
 _NUMBER, _HEX = re.compile("[0-9]{1,18}"), re.compile("[0-9a-f]+")
 _HREF = 9  # of the fields below
@@ -59,6 +62,8 @@ def entries(
     for text in markup.fragments(pieces, "package", name):
         if only is not None and (found := _PKGID.search(text)) and found[1].decode() not in only:
             continue
+        if len(text) > _LONG and _ENDLESS.search(text):
+            raise BadContent(f"{name}: a boolean relation of more than {_LONG} characters is refused")
         fields = _usual(text) or _unusual(text, name)
         title, arch, epoch, version, release, algorithm, pkgid, built, size, path, group, sourcerpm = fields
         algorithm = _ALGORITHMS.get(algorithm, algorithm)

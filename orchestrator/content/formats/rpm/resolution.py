@@ -35,7 +35,7 @@ class _Root:
 
 
 class Resolution:
-    """`needs_filelists`, when the closure was made: the name of a file was looked for that no list here has."""
+    """Of wishes that one kind of machine has, across all members."""
 
     def __init__(
         self,
@@ -43,15 +43,13 @@ class Resolution:
         wishes: Sequence[Wish],
         options: ClosureOptions,
         architecture: str,
-        *,
-        filelists: bool,
     ) -> None:
         self._members, self._wishes, self._options = members, wishes, options
-        self._solver = Solver(members, architecture, filelists=filelists)
+        files = [wish.relation.name for wish in wishes if wish.relation and wish.relation.name[0] == "/"]
+        self._solver = Solver(members, architecture, files=files)
         self._chosen: set[int] = set()
         self._forced: set[int] = set()
         self._unresolved: dict[Unresolved, None] = {}
-        self.needs_filelists = False
 
     def closure(self) -> Closure:
         roots = [*self._roots()]
@@ -59,13 +57,7 @@ class Resolution:
         if self._options.all_alternatives:
             self._take_alternatives()
         reasons = self._reasons(roots)
-        solver = self._solver
-        self.needs_filelists = any(_names_a_file(u.relation) for u in self._unresolved) or any(
-            text.startswith("(") and _names_a_file(text)
-            for number in self._chosen
-            for text in map(solver.text, solver.requires(number))
-        )
-        chosen = {solver.package(number): reason for number, reason in reasons.items()}
+        chosen = {self._solver.package(number): reason for number, reason in reasons.items()}
         return Closure(chosen, tuple(self._unresolved))
 
     # What is wished for
@@ -270,7 +262,3 @@ class Resolution:
             return self._nearest(parse_relation(text))
         except Invalid:
             return ""
-
-
-def _names_a_file(text: str) -> bool:
-    return text.startswith("/") or "(/" in text or " /" in text

@@ -2,11 +2,12 @@
 """libsolv over the packages of several offers, with packages for ids: nothing of libsolv leaves this module but
 numbers and text, for its objects crash the process once their pool is gone.
 
-Members stand in the order of their priority. Every file that a package names in its requirements is looked up in
-filelists, where those are loaded.
+Members stand in the order of their priority. primary names only the files that are required most; filelists are
+read when a relation names a file that no primary has.
 """
 
 import os
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
@@ -28,17 +29,21 @@ _FLAGS = {
     "LE": ("REL_LT", "REL_EQ"),
     "GE": ("REL_GT", "REL_EQ"),
 }
+# Names of relations with paths in them: /usr/bin/perl, (a or /usr/bin/b).
+_NAMING_FILES = re.compile(rb"""name=["'](/[^"'<]*|\([^"'<]*/[^"'<]*)["']""")
+_PATH = re.compile(rb"(?:^|(?<=[ (]))/[^ )]+")
 
 
 class Solver:
-    """All packages of the members (of `only`, where it is given) that a machine of `architecture` can have."""
+    """All packages of the members (of `only`, where it is given) that a machine of `architecture` can have.
+    `files` are paths that will be asked for."""
 
     def __init__(
         self,
         members: Sequence[Member],
         architecture: str,
         *,
-        filelists: bool = False,
+        files: Iterable[str] = (),
         only: Collection[Package] | None = None,
     ) -> None:
         import solv
@@ -48,31 +53,24 @@ class Solver:
         self._pool.setarch(architecture)
         self.packages: list[Package | None] = [None, None]  # by id; libsolv begins with 2
         self.starts: list[int] = []  # the first id of each member
+        self._files = set(files)
+        self._repositories: list[tuple[Any, Reading]] = []
         for place, member in enumerate(members):
             self.starts.append(len(self.packages))
-            offer = member.offer
-            assert isinstance(offer, RpmOffer)
-            for reading in offer.readings:
-                self._add(offer, reading, -place, member.refused, only, filelists=filelists)
+            for reading in _offer(member).readings:
+                self._add(member, reading, -place, only)
+        self._add_filelists()
         self._requests = self._pool.add_repo("requests")
         self._providers: dict[int, tuple[int, ...]] = {}
         self._texts: dict[int, str] = {}
         self._ready = False
 
-    def _add(
-        self,
-        offer: RpmOffer,
-        reading: Reading,
-        priority: int,
-        refused: Collection[Package],
-        only: Collection[Package] | None,
-        *,
-        filelists: bool,
-    ) -> None:
+    def _add(self, member: Member, reading: Reading, priority: int, only: Collection[Package] | None) -> None:
+        offer = _offer(member)
         packages = [
             package
             for package in offer.of(reading)
-            if package not in refused and (only is None or package in only)
+            if package not in member.refused and (only is None or package in only)
         ]
         if not packages:
             return
@@ -82,14 +80,33 @@ class Solver:
         record = reading.record("primary")
         assert record is not None
         text = reading.pieces(record) if whole else _primary_of(offer, reading, packages)
-        self._load(repository, text, reading.name(record), None, 0)
+        self._load(repository, self._noting_files(text), reading.name(record), None, 0)
         if repository.nsolvables != len(packages):
             raise BadContent(f"{reading.name(record)}: libsolv reads {repository.nsolvables} packages in it")
         self.packages += packages
-        more = reading.record("filelists") if filelists else None
-        if more is not None:
-            flags = repository.REPO_EXTEND_SOLVABLES
-            self._load(repository, reading.pieces(more), reading.name(more), "FL", flags)
+        self._repositories.append((repository, reading))
+
+    def _noting_files(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """`pieces`, and the paths in their relations in `_files`."""
+        rest = b""
+        for piece in pieces:
+            text = rest + piece
+            for name in _NAMING_FILES.findall(text):
+                self._files.update(path.decode(errors="replace") for path in _PATH.findall(name))
+            rest = text[text.rfind(b"<") :]
+            yield piece
+
+    def _add_filelists(self) -> None:
+        """When they are needed."""
+        self._pool.addfileprovides()
+        self._pool.createwhatprovides()
+        if all(self._pool.whatprovides(self._pool.Dep(path)) for path in self._files):
+            return
+        for repository, reading in self._repositories:
+            record = reading.record("filelists")
+            if record is not None:
+                flags = repository.REPO_EXTEND_SOLVABLES
+                self._load(repository, reading.pieces(record), reading.name(record), "FL", flags)
 
     def _load(
         self, repository: Any, pieces: Iterable[bytes], name: str, language: str | None, flags: int
@@ -241,13 +258,31 @@ class Solver:
         solver = self._solver(weak=False)
         problems = solver.solve([self._asked.Job(job.SOLVER_INSTALL | job.SOLVER_SOLVABLE, number)])
         # The solver must outlive its problems.
-        found = [str(problem.findproblemrule().info().problemstr()) for problem in problems]
-        return "; ".join(found)
+        return "; ".join(map(self._told, problems))
+
+    def _told(self, problem: Any) -> str:
+        """What excludes what, where that is the reason; else the reason libsolv prefers."""
+        solv = self._solv.Solver
+        exclusions = (
+            solv.SOLVER_RULE_PKG_CONFLICTS,
+            solv.SOLVER_RULE_PKG_OBSOLETES,
+            solv.SOLVER_RULE_PKG_IMPLICIT_OBSOLETES,
+            solv.SOLVER_RULE_PKG_SAME_NAME,
+            solv.SOLVER_RULE_PKG_SELF_CONFLICT,
+        )
+        rules = [rule.info() for rule in problem.findallproblemrules()]
+        chosen = next((info for info in rules if info.type in exclusions), None)
+        return str((chosen or problem.findproblemrule().info()).problemstr())
 
     def _solver(self, *, weak: bool) -> Any:
         solver = self._asked.Solver()
         solver.set_flag(solver.SOLVER_FLAG_IGNORE_RECOMMENDED, 0 if weak else 1)
         return solver
+
+
+def _offer(member: Member) -> RpmOffer:
+    assert isinstance(member.offer, RpmOffer)
+    return member.offer
 
 
 def _primary_of(offer: RpmOffer, reading: Reading, packages: Collection[Package]) -> Iterator[bytes]:

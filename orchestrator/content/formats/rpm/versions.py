@@ -11,11 +11,13 @@ from orchestrator.errors import Invalid
 _SEGMENT = re.compile(r"~|\^|[0-9]+|[a-zA-Z]+")
 # How the parts of a version stand to each other, the end among them.
 _TILDE, _END, _CARET, _LETTERS, _DIGITS = range(5)
+_DEEPEST = 30
 _WRITTEN = {"<": "LT", "<=": "LE", "=": "EQ", "==": "EQ", ">=": "GE", ">": "GT"}
 _SIGNS = {"LT": "<", "LE": "<=", "EQ": "=", "GE": ">=", "GT": ">"}
 _RELATION = re.compile(
-    r"(?P<name>[^\s()]+(?:\([^\s]*\)+[^\s()]*)*)"
-    r"(?:\s*\(\s*(?P<inner>[<>=]{1,2})\s*(?P<wanted>\S+?)\s*\)|\s+(?P<outer>[<>=]{1,2})\s*(?P<version>\S+))?"
+    r"(?P<name>(?:[^\s()<>=]|\((?![<>=])(?:[^\s()]|\([^\s()]*\))*\))+)"
+    r"(?:\s*\(\s*(?P<inner>[<>=]{1,2})\s*(?P<wanted>[^\s()<>=]+)\s*\)"
+    r"|\s*(?P<outer>[<>=]{1,2})\s*(?P<version>[^\s()<>=]+))?"
 )
 
 
@@ -106,19 +108,20 @@ class Rich:
     parts: tuple["Rich | str", ...]
 
 
-def parse_rich(text: str) -> Rich | str:
-    """`(a and (b >= 1 or c))` as a tree; what is not in parentheses, or cannot be read, stays as it is."""
-    if not (text.startswith("(") and text.endswith(")")):
+def parse_rich(text: str, depth: int = 0) -> Rich | str:
+    """`(a and (b >= 1 or c))` as a tree; what is not in parentheses, cannot be read, or is nested absurdly deep,
+    stays as it is."""
+    if not (text.startswith("(") and text.endswith(")")) or depth > _DEEPEST:
         return text
     operator, parts, words = "", [], list[str]()
     for word in _words(text[1:-1]):
         if word in ("and", "or", "if", "unless", "else", "with", "without"):
             operator = operator or word
-            parts.append(parse_rich(" ".join(words)))
+            parts.append(parse_rich(" ".join(words), depth + 1))
             words = []
         else:
             words.append(word)
-    parts.append(parse_rich(" ".join(words)))
+    parts.append(parse_rich(" ".join(words), depth + 1))
     return Rich(operator, tuple(parts)) if operator else text
 
 

@@ -22,10 +22,16 @@ RPMS = (Rpm("web", "1:2.0-1", "x86_64", requires=("db",)), Rpm("db", "2.0-1"))
 KEYS = (key().public_file,)
 
 
-@pytest.fixture
-def upstream(tmp_path: Path) -> RpmRepository:
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> RpmRepository:
     lists = {"productid": b"certificate", "strange": b"unknown", "prestodelta": b"<prestodelta/>"}
-    return RpmRepository(tmp_path / "upstream", key=key(), lists=lists, comps=b"<comps/>").write(RPMS)
+    place = tmp_path_factory.mktemp("template") / "upstream"
+    return RpmRepository(place, key=key(), lists=lists, comps=b"<comps/>").write(RPMS)
+
+
+@pytest.fixture
+def upstream(template: RpmRepository, tmp_path: Path) -> RpmRepository:
+    return template.copy(tmp_path / "upstream")
 
 
 def records(mirror: RpmMirror) -> set[str]:
@@ -40,8 +46,10 @@ def refused(upstream: RpmRepository, error: type[OrchestratorError], **options: 
     return " ".join([caught.value.message, caught.value.hint, *map(str, caught.value.problems)])
 
 
-def rewrite(upstream: RpmRepository, type_: str, change: Callable[[bytes], bytes]) -> None:
-    """Change the text of a record (gzip), and repomd.xml with it."""
+def rewrite(
+    upstream: RpmRepository, type_: str, change: Callable[[bytes], bytes], megabytes: int = 0
+) -> None:
+    """Change the text of a record (gzip), and repomd.xml with it; blanks follow, which weigh nothing."""
     text = upstream.repomd.read_bytes()
     record = re.search(rb'<data type="%s">.*?</data>' % type_.encode(), text, re.DOTALL)
     assert record
@@ -49,7 +57,8 @@ def rewrite(upstream: RpmRepository, type_: str, change: Callable[[bytes], bytes
     assert found
     file = upstream.root / found["path"].decode()
     plain = change(gzip.decompress(file.read_bytes()))
-    file.write_bytes(gzip.compress(plain))
+    file.write_bytes(gzip.compress(plain) + gzip.compress(b" " * (1 << 20)) * megabytes)
+    plain += b" " * (megabytes << 20)
     new = record[0]
     for tag, value in {
         b"checksum": hashlib.sha256(file.read_bytes()).hexdigest(),
@@ -336,7 +345,7 @@ def test_a_list_that_is_more_than_it_says_when_decompressed_is_refused(upstream:
 
 
 def test_a_bomb_is_refused(upstream: RpmRepository) -> None:
-    rewrite(upstream, "primary", lambda text: text + b" " * (80 << 20))
+    rewrite(upstream, "primary", lambda text: text, megabytes=80)
     assert "larger than it may be" in refused(upstream, BadContent)
 
 
