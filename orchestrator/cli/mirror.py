@@ -194,7 +194,7 @@ def list_all(
                 name,
                 generation.record.type,
                 generation.record.mode,
-                f"{generation.number} of {count}",
+                f"{generation.number} ({count} kept)",
                 str(generation.record.packages),
                 show_size(generation.record.bytes),
                 generation.record.time[:16].replace("T", " "),
@@ -390,7 +390,12 @@ def _lines(path: Path | None) -> list[str]:
     """The lines of a list; `#` begins a comment."""
     if path is None:
         return []
-    texts = (line.partition("#")[0].strip() for line in path.read_text().splitlines())
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
+        raise UsageError(f"cannot read the list {path}: {why}") from None
+    texts = (line.partition("#")[0].strip() for line in text.splitlines())
     return [text for text in texts if text]
 
 

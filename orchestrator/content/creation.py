@@ -112,7 +112,11 @@ def _type_of(paths: Sequence[Path]) -> Literal["deb", "rpm"]:
         return "deb"
     if kinds == {".rpm"}:
         return "rpm"
-    what = "none were given" if not kinds else "found " + ", ".join(sorted(kinds))
+    what = (
+        "none were given"
+        if not kinds
+        else "found " + ", ".join(sorted(kind or "files without a suffix" for kind in kinds))
+    )
     raise Invalid(f"a repository is made of .deb files or of .rpm files: {what}")
 
 

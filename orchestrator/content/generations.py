@@ -158,9 +158,12 @@ class MirrorStore:
             previous=self._shelf.linked() or 0,
         )
 
-    def rollback(self, to: int | None = None) -> Generation:
+    def rollback(
+        self, to: int | None = None, *, names_that_last: Callable[[str], bool] = lambda _: False
+    ) -> Generation:
         """Publish generation `to` again; None: the one that was published before the current, or else the
-        newest that is older. One rename. Raises Refused when there is none."""
+        newest that is older. One rename, before which those files of the current one whose `names_that_last`
+        come to linger in the other: clients have read what names them. Raises Refused when there is none."""
         self._shelf.recover()
         current, there = self.current(), {each.number: each for each in self.generations()}
         if to is None and current is not None:
@@ -171,8 +174,21 @@ class MirrorStore:
             which = "an earlier generation" if to is None else f"a generation {to}"
             raise Refused(f"the mirror {self.name} does not have {which} (there: {numbers})")
         if current is None or to != current.number:
+            if current is not None:
+                self._let_linger(current, there[to], names_that_last)
             self._shelf.switch(to)
         return there[to]
+
+    def _let_linger(self, current: Generation, target: Generation, lasts: Callable[[str], bool]) -> None:
+        """Give `target` what clients of `current` may still ask for. Cut off, it does not matter: `target` is
+        not published, and the next rollback does it again."""
+        found = target.inventory()
+        earlier = [*found.lingering.items(), (current.number, _own_files(current))]
+        inventory = make_inventory(
+            found.own, earlier, lambda file: lasts(file.path) and self.pool.object(file.sha256).exists()
+        )
+        if inventory != found:
+            self._shelf.complete(target.number, inventory, self.pool)
 
     # --- upkeep
 

@@ -7,7 +7,14 @@ from typing import Literal
 
 from orchestrator.content.engine import Engine
 from orchestrator.content.events import Name
-from orchestrator.content.generations import CheckReport, Generation, collect_garbage, store_names
+from orchestrator.content.formats.known import format_of
+from orchestrator.content.generations import (
+    CheckReport,
+    Generation,
+    MirrorStore,
+    collect_garbage,
+    store_names,
+)
 from orchestrator.content.mirror import Wish, clone
 from orchestrator.content.outcome import Outcome
 from orchestrator.content.source import Source
@@ -32,12 +39,19 @@ class Verified:
 
 def names_of(engine: Engine, names: Sequence[str]) -> list[str]:
     """`names` when mirrors of all of them are published; every mirror there is without a name. Raises Refused."""
-    there = store_names(engine.root)
+    there = [name for name in store_names(engine.root) if engine.store(name).current() is not None]
     missing = [name for name in names if name not in there]
     if missing:
         known = ", ".join(there) or "none"
         raise Refused(f"there is no mirror {missing[0]} below {engine.root} (there: {known})")
     return list(names) or there
+
+
+def _current(store: MirrorStore) -> Generation:
+    current = store.current()
+    if current is None:
+        raise Refused(f"no generation of {store.name} is published")
+    return current
 
 
 def mirrors(engine: Engine, names: Sequence[str] = ()) -> list[tuple[str, Generation, int]]:
@@ -57,9 +71,7 @@ def verify(engine: Engine, name: str, *, full: bool = True, repair: bool = False
     With `repair` damaged files are brought in again, from the source of this name, and published anew.
     """
     store = engine.store(names_of(engine, [name])[0])
-    current = store.current()
-    if current is None:
-        raise Refused(f"no generation of {name} is published")
+    current = _current(store)
     if repair:
         engine.source(name)  # one that was made of files cannot be brought in again
     engine.tell(Name.CHECKING, name, files=current.record.files)
@@ -76,7 +88,8 @@ def rollback(engine: Engine, name: str, to: int | None) -> Generation:
     """Publish an earlier generation of a mirror again: number `to`, or the one before the current."""
     store = engine.store(names_of(engine, [name])[0])
     with store.lock():
-        return store.rollback(to)
+        type_ = _current(store).record.type
+        return store.rollback(to, names_that_last=format_of(type_).names_that_last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +110,7 @@ def prune(engine: Engine, names: Sequence[str] = (), keep: int | None = None) ->
 
 def client_config(engine: Engine, name: str, address: str) -> str:
     """What a client of the mirror at `address` needs: deb822 text or .repo text."""
-    current = engine.store(names_of(engine, [name])[0]).current()
-    if current is None:
-        raise Refused(f"no generation of {name} is published")
+    current = _current(engine.store(names_of(engine, [name])[0]))
     address = address.rstrip("/") + "/"
     source = _as_published(engine, name, current)
     key = current.tree / KEY_FILE

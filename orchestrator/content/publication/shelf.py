@@ -120,6 +120,13 @@ class Shelf:
         os.rename(new, tree)
         fsync_directory(self.path)
 
+    def complete(self, number: int, inventory: Inventory, pool: Pool) -> None:
+        """Give the tree of a generation that is not published what it lacks of `inventory`, on the disk."""
+        tree = self.tree(number)
+        replace_file(inventory_path(tree), to_bytes(inventory))
+        trees.shape(tree, pool, inventory)
+        sync_file_system(self.path)
+
     def switch(self, number: int) -> None:
         """Publish a generation that is whole and on the disk: one rename, durable."""
         link = self._new_link()

@@ -12,7 +12,7 @@ from orchestrator.content.generations import MirrorStore, collect_garbage, store
 from orchestrator.content.model import Digest, Metadata, StoredFile, Validators
 from orchestrator.content.pool import Pool
 from orchestrator.errors import BadContent, Busy, Invalid, Refused
-from tests.support.publishing import contents, lasts, publish, put, record, store
+from tests.support.publishing import contents, lasts, publish, put, record, store, version
 
 A = {"dists/index": "one", "pool/a.deb": "a"}
 B = {"dists/index": "two", "pool/b.deb": "b"}
@@ -279,6 +279,20 @@ def test_rollback_is_one_rename_and_the_next_generation_gets_a_new_number(tmp_pa
         assert (generation.number, generation.record.previous) == (4, 1)
         assert numbers(mirror) == [1, 3, 4], "what clients were just served stays"
         assert mirror.rollback().number == 1, "3 was not the one before"
+
+
+def test_after_a_rollback_a_client_of_the_newer_tree_still_finds_its_packages(tmp_path: Path) -> None:
+    mirror = store(tmp_path)
+    with mirror.lock():
+        publish(mirror, version(1))
+        publish(mirror, version(2))
+        index = json.loads((mirror.published / "dists/index").read_text())
+        assert mirror.rollback(names_that_last=lasts).number == 1
+        assert (mirror.published / "dists/number").read_text() == "1"
+        assert all((mirror.published / path).exists() for path in index)
+        assert mirror.check(full=True).ok
+        assert mirror.rollback(2, names_that_last=lasts).number == 2
+        assert mirror.check(full=True).ok
 
 
 def test_prune_removes_all_but_the_newest_and_the_current(tmp_path: Path) -> None:

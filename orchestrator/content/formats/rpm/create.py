@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A new repository of local .rpm files: their headers read by createrepo_c, the lists written as for any mirror."""
 
+import os
+import struct
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 from orchestrator.content.formats.rpm.lists import COMMON, FILELISTS, OTHER, RPM, Records, document
 from orchestrator.content.formats.rpm.reading import base_of
@@ -12,7 +14,7 @@ from orchestrator.content.signatures import Signer
 from orchestrator.content.source import Source
 from orchestrator.errors import BadContent
 
-_LEAD = b"\xed\xab\xee\xdb"
+_LEAD, _LEAD_SIZE, _HEADER = b"\xed\xab\xee\xdb", 96, b"\x8e\xad\xe8"
 _KINDS = (
     ("primary", "metadata", {"xmlns": COMMON, "xmlns:rpm": RPM}),
     ("filelists", "filelists", {"xmlns": FILELISTS}),
@@ -49,15 +51,31 @@ def _read(file: StoredFile, href: str, pool: Pool) -> Any:
 
     path = pool.path(file.sha256)
     with path.open("rb") as stream:
-        if stream.read(4) != _LEAD:
-            raise BadContent(f"{file.path} is no rpm package")
+        # Before librpm sees it, which tells its opinion of anything else on the standard error.
+        if not _has_headers(stream, file.size):
+            raise BadContent(f"{file.path} is no rpm package, or not a whole one")
     try:
         package = createrepo_c.package_from_rpm(str(path), createrepo_c.SHA256, href)
-    except createrepo_c.CreaterepoCError as error:
-        raise BadContent(f"{file.path} is no rpm package that can be read: {error}") from None
+    except (createrepo_c.CreaterepoCError, OSError) as error:
+        why = str(error).rpartition(": ")[2]
+        raise BadContent(f"{file.path} is no rpm package that can be read: {why}") from None
     # The file's own time is that of its way here.
     package.time_file = package.time_build
     return package
+
+
+def _has_headers(stream: BinaryIO, size: int) -> bool:
+    """Whether lead, signature header and header are there in full (the format: rpm-v4(7))."""
+    if stream.read(_LEAD_SIZE)[:4] != _LEAD:
+        return False
+    for _ in range(2):
+        stream.seek(-stream.tell() % 8, os.SEEK_CUR)
+        intro = stream.read(16)
+        if len(intro) < 16 or intro[:3] != _HEADER:
+            return False
+        entries, data = struct.unpack(">II", intro[8:])
+        stream.seek(16 * entries + data, os.SEEK_CUR)
+    return stream.tell() <= size
 
 
 def _elements(package: Any) -> tuple[bytes, ...]:

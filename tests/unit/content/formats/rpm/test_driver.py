@@ -87,16 +87,21 @@ def test_a_repository_is_made_of_local_files(tmp_path: Path) -> None:
     assert again == files
 
 
-@pytest.mark.parametrize("damage", [b"", b"no package", b"\xed\xab\xee\xdb and no more"])
-def test_a_file_that_is_no_package_is_named(tmp_path: Path, damage: bytes) -> None:
+@pytest.mark.parametrize("damage", [b"", b"no package", b"\xed\xab\xee\xdb and no more", b"half"])
+def test_a_file_that_is_no_package_is_named(
+    tmp_path: Path, damage: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
     pool = Pool(tmp_path / "destination")
     good, *_ = build([Rpm("lib")]).values()
+    if damage == b"half":
+        damage = good.read_bytes()[:2000]
     stored = [
         *taken_in(pool, good),
         StoredFile("bad.rpm", len(damage), pool.add_bytes(damage), Role.PACKAGE),
     ]
     with pytest.raises(BadContent, match=r"bad\.rpm"):
         FORMAT.create(stored, SOURCE, pool, WHEN, None)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_two_files_of_one_package_are_refused(tmp_path: Path) -> None:

@@ -272,5 +272,5 @@ def test_source_packages_beside_the_kept_ones_are_listed(tmp_path: Path) -> None
 def test_broken_lists_are_refused_with_their_address(tmp_path: Path, list_: str, data: bytes) -> None:
     upstream = RpmRepository(tmp_path / "upstream", lists={list_: data}).write(RPMS[:2])
     mirror = RpmMirror(tmp_path, upstream.root, mode="rebuilt")
-    with pytest.raises(BadContent, match="http://upstream.test/repodata/"):
+    with pytest.raises(BadContent, match=r"http://upstream\.test/repodata/"):
         mirror.rebuilt(mirror.offer.named("web"))
