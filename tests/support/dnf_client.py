@@ -37,15 +37,21 @@ class DnfClient:
             "plugins": "1",
         }
         command = ["dnf", "-y", f"--config={self.place / 'dnf.conf'}", f"--installroot={self.place / 'root'}"]
-        command += ["--releasever=1", f"--forcearch={arch}"]
+        # The plugin would offer what other clients on this machine have downloaded.
+        command += ["--releasever=1", f"--forcearch={arch}", "--disableplugin=local"]
         command += [f"--setopt={name}={value}" for name, value in settings.items()]
         return subprocess.run(
             [*command, *arguments],
             capture_output=True,
             text=True,
             check=False,
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(self.place)},
+            env=self._environment,
         )
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        # Debian's rpm keeps its database below HOME.
+        return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root"}
 
     def __call__(self, *arguments: str) -> str:
         """What it prints; it must succeed."""
@@ -64,5 +70,6 @@ class DnfClient:
             capture_output=True,
             text=True,
             check=True,
+            env=self._environment,
         )
         return {line for line in done.stdout.split() if not line.startswith("gpg-pubkey")}

@@ -14,13 +14,18 @@ from tests.support.rpm_repository import Rpm, RpmRepository
 from tests.support.static_server import static_server
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-ADDRESS = "http://repository.example.org/"
+_HOST = "repository.example.org/"
+ADDRESS = f"http://{_HOST}"
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def text_of(page: str) -> str:
+    return (DOCS / page).read_text()
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
     """Language and text of each code block of a page."""
-    return _BLOCK.findall((DOCS / page).read_text())
+    return _BLOCK.findall(text_of(page))
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class Workplace:
 
     def configure(self, text: str, file: str = "mirrors.yaml") -> Path:
         """A configuration of the documentation, with the address that its upstreams really have."""
-        assert ADDRESS in text
+        assert _HOST in text
         path = self.place / file
         path.write_text(text.replace(ADDRESS, self.address))
         return path

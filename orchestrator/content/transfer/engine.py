@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from orchestrator.content.source import Common
-from orchestrator.content.transfer.job import Meter, Rules
 from orchestrator.content.transfer.loop import Batch, Loop
 from orchestrator.content.transfer.policy import Backoff, Pace
 from orchestrator.content.transfer.requests import Request, Result, Retrying, Tally
+from orchestrator.content.transfer.rules import Meter, Rules
 from orchestrator.errors import Interrupted
 from orchestrator.host import clock
 

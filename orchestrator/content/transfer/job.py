@@ -3,9 +3,6 @@
 
 import os
 import random
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.content.fetching import Outcome
@@ -15,12 +12,9 @@ from orchestrator.content.transfer.addresses import is_within, origin_of, shown,
 from orchestrator.content.transfer.desk import Desk
 from orchestrator.content.transfer.part import Part
 from orchestrator.content.transfer.policy import (
-    Backoff,
     Half,
-    Health,
     Itinerary,
     Opening,
-    Pace,
     Verdict,
     judge_failure,
     judge_opening,
@@ -29,6 +23,7 @@ from orchestrator.content.transfer.policy import (
 )
 from orchestrator.content.transfer.reply import Head
 from orchestrator.content.transfer.requests import Request, Result
+from orchestrator.content.transfer.rules import GO_ON, Again, Rules
 from orchestrator.host import clock
 
 _SCHEMES = ("http", "https", "file")
@@ -41,50 +36,6 @@ _UNBUFFERED_NOTE = 512 * 1024
 _ABORT = -1
 
 
-class Meter:
-    """What a batch has moved. `came` counts bytes of files from the network, written by its thread alone; the
-    rest may be added by both threads: `more` of other bytes received, `lost` of bytes that were no use."""
-
-    def __init__(self) -> None:
-        self.came = self.more = self.lost = self.files = 0
-        self._guard = threading.Lock()
-
-    def add(self, *, more: int = 0, lost: int = 0, files: int = 0) -> None:
-        with self._guard:
-            self.more += more
-            self.lost += lost
-            self.files += files
-
-    @property
-    def received(self) -> int:
-        return self.came + self.more
-
-    @property
-    def have(self) -> int:
-        """Bytes of whole files, and of those under way."""
-        return self.came + self.more - self.lost
-
-
-@dataclass(slots=True)
-class Rules:
-    """What all jobs of a batch go by."""
-
-    retries: int
-    backoff: Backoff
-    pace: Pace
-    halted: Callable[[], bool]
-    health: Health = field(default_factory=Health)
-    meter: Meter = field(default_factory=Meter)
-
-
-@dataclass(slots=True, frozen=True)
-class Again:
-    """The job goes on, `delay` seconds from now; `why` is empty where that is no retry."""
-
-    delay: float = 0.0
-    why: str = ""
-
-
 class Job:
     """Two threads work at it, never at the same time: the network's while a request is under way, then the
     desk's. Methods raise OSError for the disk of the target. `lines` takes the heads of answers."""
@@ -95,8 +46,10 @@ class Job:
         self.lines: list[bytes] = []
         self.attempts = 0
         self.url = ""  # what is asked now: an address, or where it redirected to
+        self._origin = origin_of("")
         self.part = Part(self.target, request.size, request.digest, desk)
         self._rules, self._meter = rules, rules.meter
+        self._paced = bool(rules.pace.rate)
         self._itinerary = Itinerary(len(request.urls), rules.retries)
         limit = _BOUNDLESS if request.limit is None else request.limit
         self._most = limit if request.size is None else request.size
@@ -118,7 +71,7 @@ class Job:
 
     def begin(self) -> Result | Again:
         """Choose the first address."""
-        return self._choose(Again())
+        return self._choose(GO_ON)
 
     def begin_with_what_is_left(self) -> Result | Again:
         """The same, after a look at what an earlier run left."""
@@ -136,10 +89,10 @@ class Job:
         while (current := self._itinerary.current) is not None:
             self._address, self._userinfo = split_userinfo(self.request.urls[current])
             self.url = self._address
-            origin = origin_of(self.url)
-            if origin.scheme not in _SCHEMES:
+            self._origin = origin_of(self.url)
+            if self._origin.scheme not in _SCHEMES:
                 why = "not an address of http, https or file"
-            elif self._rules.health.given_up(origin):
+            elif self._rules.health.given_up(self._origin):
                 why = "given up, its host has failed too often"
             else:
                 return go_on
@@ -153,22 +106,21 @@ class Job:
 
     @property
     def local(self) -> bool:
-        return self.url[:5].lower() == "file:"
+        return self._origin.scheme == "file"
 
     def standing(self) -> Standing:
         """Who we are to the host that is asked now."""
-        request = self.request
-        origin = origin_of(self.url)
-        owner = origin_of(split_userinfo(request.owner or request.urls[0])[0])
+        request, origin = self.request, self._origin
+        own = is_within(origin, origin_of(split_userinfo(request.owner or request.urls[0])[0]))
         userinfo = self._userinfo if self._userinfo and is_within(origin, origin_of(self._address)) else None
-        return Standing(request.access, is_within(origin, owner), origin.scheme == "https", userinfo)
+        return Standing(request.access, own, origin.scheme == "https", userinfo)
 
     def start(self) -> tuple[str, ...]:
         """A request for `url` goes out: header lines of its own."""
         if not self._redirects:
             self.attempts += 1
         self.part.at_desk = self.local
-        self._head = None
+        self._head, self._waste = None, 0
         self.lines.clear()
         known, headers = self.request.known, []
         if known is not None and known.etag:
@@ -192,28 +144,29 @@ class Job:
 
     def body(self, data: bytes) -> int | None:
         """Bytes of the answer's body, from libcurl; _ABORT when no more of them are wanted."""
-        if not self.taking and not self._open_or_fail():
-            self._meter.add(more=len(data), lost=len(data))
-            self._waste += len(data)
-            refused = self._verdict or self._restart or self._fault or self._waste > _WASTE
-            return _ABORT if refused else None
-        self._meter.came += len(data)
-        return None if self._take(data) else _ABORT
+        size = len(data)
+        if self.taking or self._open_or_fail():
+            self._meter.came += size
+            return None if self._take(data, size) else _ABORT
+        self._meter.add(more=size, lost=size)
+        self._waste += size
+        refused = self._verdict or self._restart or self._fault or self._waste > _WASTE
+        return _ABORT if refused else None
 
     def take(self, data: bytes) -> bool:
         """Bytes of the file from elsewhere. Whether more are wanted."""
         self._meter.add(more=len(data))
-        return self._take(data)
+        return self._take(data, len(data))
 
-    def _take(self, data: bytes) -> bool:
-        part, size = self.part, len(data)
-        if self._rules.pace.rate:
+    def _take(self, data: bytes, size: int) -> bool:
+        part = self.part
+        if self._paced:
             self._rules.pace.spend(size, clock.monotonic())
         if part.have + size > self._most:
             self._meter.add(lost=size)
             self._too_large()
             return False
-        part.write(data)
+        part.write(data, size)
         return True
 
     def _open_or_fail(self) -> bool:
@@ -229,9 +182,8 @@ class Job:
         if head.status not in (200, 206):
             return False
         size = self.request.size
-        opening = judge_opening(
-            head.status, head.field(b"content-range"), self._asked_from, head.length, size
-        )
+        content_range = head.field(b"content-range") if head.status == 206 else ""
+        opening = judge_opening(head.status, content_range, self._asked_from, head.length, size)
         if opening is Opening.WRONG:
             said = "" if head.length is None else f": it has {head.length} bytes, not {size}"
             said = said if head.status == 200 else ": part of the file, which was not asked for"
@@ -267,7 +219,7 @@ class Job:
 
     def stopped(self) -> Result | Again:
         """No more bytes are wanted of an address that is not libcurl's."""
-        return self.failed(self._verdict) if self._verdict else Again()
+        return self.failed(self._verdict) if self._verdict else GO_ON
 
     # After the answer -----------------------------------------------------------------------------
 
@@ -278,20 +230,20 @@ class Job:
             raise self._fault
         if self._restart:
             return self._from_start()
-        verdict = self._verdict
-        if verdict is None and number and self._waste <= _WASTE:
+        verdict, head = self._verdict, self._head or Head(self.lines)
+        if verdict is None and number and head.status < 300:
             if self.part.complete and self.request.digest is not None:
                 return self.complete(None)  # all came, but for the farewell
             self._keep_source()
             verdict = judge_failure(number, shown(text))
         if verdict is not None:
             return self.failed(verdict)
-        return self._answered(self._head or Head(self.lines), location)
+        return self._answered(head, location)
 
     def _answered(self, head: Head, location: str) -> Result | Again:
         status = head.status
         if status < 500 and status not in (408, 429):
-            self._rules.health.answered(origin_of(self.url))
+            self._rules.health.answered(self._origin)
         if status in (200, 206):
             if self.taking or self._open():
                 return self.complete(head.validators if self.request.digest is None else None)
@@ -328,11 +280,12 @@ class Job:
         if self._redirects > _MOST_REDIRECTS:
             return self.failed(Verdict(Outcome.FORBIDDEN, again=False, why="it redirects without end"))
         url = split_userinfo(location)[0]
-        if origin_of(url).scheme not in _SCHEMES[:2]:
+        origin = origin_of(url)
+        if origin.scheme not in _SCHEMES[:2]:
             why = f"it redirects to {shown(url)[:200]}"
             return self.failed(Verdict(Outcome.FORBIDDEN, again=False, why=why))
-        self.url = url
-        return Again()
+        self.url, self._origin = url, origin
+        return GO_ON
 
     def _about_credentials(self, status: int) -> str:
         access = self.request.access
@@ -344,9 +297,9 @@ class Job:
         """Once more, all of it: what was added to does not fit."""
         self.forget()
         self._whole = True
-        self.url = self._address
+        self.url, self._origin = self._address, origin_of(self._address)
         self._new_attempt()
-        return Again()
+        return GO_ON
 
     def failed(self, verdict: Verdict) -> Result | Again:
         """The address did not give the file: what now?"""

@@ -7,9 +7,10 @@ from urllib.parse import unquote, urlsplit
 
 from orchestrator.content.fetching import Outcome
 from orchestrator.content.model import Validators
-from orchestrator.content.transfer.job import Again, Job
+from orchestrator.content.transfer.job import Job
 from orchestrator.content.transfer.policy import Verdict
 from orchestrator.content.transfer.requests import Result
+from orchestrator.content.transfer.rules import Again
 
 _PIECE = 1024 * 1024
 

@@ -19,8 +19,9 @@ from orchestrator.content.source import Common
 from orchestrator.content.transfer import access, local
 from orchestrator.content.transfer.addresses import shown
 from orchestrator.content.transfer.desk import Desk
-from orchestrator.content.transfer.job import Again, Job, Rules
+from orchestrator.content.transfer.job import Job
 from orchestrator.content.transfer.requests import Request, Result, Retrying
+from orchestrator.content.transfer.rules import Again, Rules
 from orchestrator.host import clock
 
 # Seconds: how long the loop waits at most before it looks around; the same when something may come from the

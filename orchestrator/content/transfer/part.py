@@ -27,6 +27,7 @@ from orchestrator.host.files import open_alone, read_json, replace_file, write_a
 _BLOCK = 256 * 1024
 _WORTH_A_NOTE = 1024 * 1024
 _PIECE = 1024 * 1024
+_NOWHERE = Half()
 _numbers = itertools.count()
 
 
@@ -35,7 +36,7 @@ class Part:
 
     def __init__(self, target: str | None, size: int | None, digest: Digest | None, desk: Desk) -> None:
         self.have = 0
-        self.half = Half()
+        self.half = _NOWHERE
         self.resumed = False
         self.at_desk = False  # whether it is the desk's thread that writes
         self._target, self._size, self._digest, self._desk = target, size, digest, desk
@@ -88,10 +89,11 @@ class Part:
     def complete(self) -> bool:
         return self.have == self._size
 
-    def write(self, data: bytes) -> None:
-        self.have += len(data)
+    def write(self, data: bytes, size: int) -> None:
+        """The next `size` bytes, which are `data`."""
+        self.have += size
         self._pieces.append(data)
-        self._buffered += len(data)
+        self._buffered += size
         if self._buffered < _BLOCK or self._target is None:
             return
         noteworthy = not self._noted and self.have >= _WORTH_A_NOTE
@@ -135,7 +137,7 @@ class Part:
     def reset(self) -> None:
         """Forget all bytes."""
         self.have = self._buffered = 0
-        self.half, self.resumed = Half(), False
+        self.half, self.resumed = _NOWHERE, False
         self._pieces.clear()
         self._start_hashing()
         self._remove_note()

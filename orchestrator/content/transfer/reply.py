@@ -3,25 +3,30 @@
 
 from orchestrator.content.model import Validators
 
+_END = b"\r\n"
+
 
 class Head:
     """`lines` may hold several heads: of a proxy's CONNECT, of interim answers. The last one counts."""
 
+    __slots__ = ("_lines", "_text", "status")
+
     def __init__(self, lines: list[bytes]) -> None:
-        first = len(lines) - 1
-        while first > 0 and not lines[first].startswith(b"HTTP/"):
-            first -= 1
-        self._lines, self._first = lines, first
-        status = lines[first].split(None, 2)[1:2] if lines else []
+        if _END in lines[:-1]:
+            first = max(index for index in range(len(lines)) if lines[index][:5] == b"HTTP/" or not index)
+            lines = lines[first:]
+        self._lines, self._text = lines, b""
+        status = lines[0][:5] == b"HTTP/" and lines[0].split(None, 2)[1:2] if lines else []
         self.status = int(status[0]) if status and status[0].isdigit() else 0
 
     def field(self, name: bytes) -> str:
         """The value of a field (its name in lower case); empty when there is none."""
-        size = len(name)
-        for line in self._lines[self._first + 1 :]:
-            if line[size : size + 1] == b":" and line[:size].lower() == name:
-                return line[size + 1 :].strip().decode("latin-1")
-        return ""
+        text = self._text = self._text or b"".join(self._lines)
+        start = text.lower().find(b"\n" + name + b":")
+        if start < 0:
+            return ""
+        start += len(name) + 2
+        return text[start : text.find(b"\n", start)].strip().decode("latin-1")
 
     @property
     def length(self) -> int | None:
