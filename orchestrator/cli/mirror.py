@@ -472,7 +472,8 @@ def prune(
     if output is Output.JSON:
         show_json({"generations": freed.generations, "bytes": freed.bytes})
     else:
-        typer.echo(f"{freed.generations} generations removed, {show_size(freed.bytes)} freed.")
+        generations = "1 generation" if freed.generations == 1 else f"{freed.generations} generations"
+        typer.echo(f"{generations} removed, {show_size(freed.bytes)} freed.")
 
 
 @app.command("client-config")

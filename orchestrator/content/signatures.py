@@ -9,13 +9,13 @@ broken hash is involved (Sequoia's standard policy). Fingerprints are written as
 import os
 import re
 import stat
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import BadContent, Invalid, Problem
+from orchestrator.host import clock
 
 if TYPE_CHECKING:
     from pysequoia import Cert, Tsk
@@ -135,7 +135,7 @@ class Keyring:
         if algorithm in ("SHA1", "MD5", "RipeMD"):
             return f"the signature by {known.certificate} uses {algorithm}, which can be forged"
         expiration = packet.signature_expiration_time
-        if expiration is not None and expiration.timestamp() <= time.time():
+        if expiration is not None and expiration.timestamp() <= clock.now().timestamp():
             return f"the signature by {known.certificate} expired at {expiration:%Y-%m-%d}"
         return f"the signature by {known.certificate} does not fit the text, or its key is not fit to sign"
 
@@ -194,7 +194,7 @@ def _refusal_of_certificate(certificate: "Cert", name: str) -> str:
         return f"the key {name} is too weak to be trusted"
     if revoked:
         return f"the key {name} was revoked"
-    if expiration is not None and expiration.timestamp() <= time.time():
+    if expiration is not None and expiration.timestamp() <= clock.now().timestamp():
         return f"the key {name} expired at {expiration:%Y-%m-%d}"
     return ""
 
@@ -205,7 +205,7 @@ def _refusal_of_subkey(key: "Packet", binding: "Packet | None", revoked: bool) -
         return f"the key {name} was revoked"
     if binding is not None and binding.key_validity_period is not None and key.key_created is not None:
         expiration = key.key_created + binding.key_validity_period
-        if expiration.timestamp() <= time.time():
+        if expiration.timestamp() <= clock.now().timestamp():
             return f"the key {name} expired at {expiration:%Y-%m-%d}"
     return ""
 
