@@ -10,7 +10,7 @@ from orchestrator.config.quantities import show_size
 from orchestrator.content.fetching import Wanted
 from orchestrator.content.model import Closure, FileRef, Metadata, Package, Reason, Role, Unresolved
 from orchestrator.content.source import Source
-from orchestrator.errors import Refused
+from orchestrator.errors import BadContent, Refused
 
 # Part of every fingerprint: a tree that an older program made otherwise is made anew.
 _TREE_FORMAT = 1
@@ -53,8 +53,11 @@ def make_plan(
     closure: Closure | None,
 ) -> Plan:
     """`have` says whether a file is in the pool; `current` maps the package files of the published tree to
-    their sizes."""
+    their sizes. Raises BadContent when two packages are said to be at one place."""
     files = {package.file.path: Wanted(package.file, role=Role.PACKAGE) for package in kept}
+    for package in kept:
+        if files[package.file.path].file != package.file:
+            raise _two_files(source, package)
     files |= {wanted.file.path: wanted for wanted in companions}
     return Plan(
         source,
@@ -64,6 +67,14 @@ def make_plan(
         tuple((path, size) for path, size in current.items() if path not in files),
         {package: closure.chosen[package] for package in kept} if closure else {},
         closure.unresolved if closure else (),
+    )
+
+
+def _two_files(source: Source, package: Package) -> BadContent:
+    base = source.baseurls[0] if source.baseurls else ""
+    return BadContent(
+        f"{base}{package.index_path}: {package}: another package has the same path {package.file.path}, and"
+        " another content"
     )
 
 

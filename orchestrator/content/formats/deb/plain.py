@@ -11,13 +11,14 @@ from orchestrator.content.pool import Pool
 MOST = 1 << 30
 
 
-def read_plain(stored: StoredFile, pool: Pool, limit: int = MOST) -> Buffer:
-    """The content of an index in the pool, at most `limit` bytes. Raises BadContent (see `decompress`)."""
+def read_plain(stored: StoredFile, pool: Pool, limit: int = MOST, base: str = "") -> Buffer:
+    """The content of an index in the pool, at most `limit` bytes. Raises BadContent (see `decompress`), which
+    names the address: `base` is what its path follows there."""
     if plain_name(stored.path) == stored.path:
         return map_file(pool.path(stored.sha256))
     held = kept(pool, stored.sha256)
     if held is not None and len(held) <= limit:
         return held
-    data = decompress(pool.read(stored.sha256), stored.path, limit)
+    data = decompress(pool.read(stored.sha256), base + stored.path, limit)
     keep(pool, stored.sha256, data)
     return data

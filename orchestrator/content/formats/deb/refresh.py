@@ -91,7 +91,7 @@ class _Reading:
         choices = choose(release, self.layout, self.source, address)
         for component, architecture in missing_architectures(choices, self.layout, self.source):
             self.trust.warn(f"{address}: {component} has no packages for {architecture}")
-        indexes = self._bring(choices, release)
+        indexes = self._bring(choices, release, address)
         for stored in (
             *readable(indexes, IndexRole.PACKAGES),
             *readable(indexes, IndexRole.UDEBS),
@@ -114,14 +114,18 @@ class _Reading:
             selection=self.selection,
         )
 
-    def _bring(self, choices: Sequence[Choice], release: Release) -> list[StoredFile]:
+    def _base(self, address: str) -> str:
+        """What paths follow, in the address of the entry file."""
+        return address.removesuffix(address.rpartition("/")[2]).removesuffix(self.layout.path(""))
+
+    def _bring(self, choices: Sequence[Choice], release: Release, address: str) -> list[StoredFile]:
         """Every choice in the forms that are wanted, as far as the upstream has them."""
         have: dict[str, list[StoredFile]] = {choice.name: [] for choice in choices}
         absent: dict[str, Brought] = {}
         waiting = {choice: self._turns(choice) for choice in choices}
         while waiting:
             turn = [(choice, name) for choice, turns in waiting.items() for name in turns.pop(0)]
-            wanted = [self._wanted(choice, name, release) for choice, name in turn]
+            wanted = [self._wanted(choice, name, release, address) for choice, name in turn]
             for (choice, _), brought in zip(turn, self.fetcher.bring(wanted), strict=True):
                 if brought.stored is not None:
                     have[choice.name].append(brought.stored)
@@ -141,13 +145,13 @@ class _Reading:
             return [[name] for name in choice.forms]
         return [compressed, *([[choice.name]] if choice.name in choice.forms else [])]
 
-    def _wanted(self, choice: Choice, name: str, release: Release) -> Wanted:
+    def _wanted(self, choice: Choice, name: str, release: Release, address: str) -> Wanted:
         listed = release.files[name]
         digest = listed.digest(weak=self.source.unsigned)
         path = self.layout.path(name)
         if digest is None:
             raise BadContent(
-                f"{path}: the Release file has only MD5 or SHA-1 of it, which prove nothing",
+                f"{self._base(address)}{path}: the Release file has only MD5 or SHA-1 of it, which prove nothing",
                 hint="only a source with `unsigned: true` is read by them",
             )
         places = (by_hash(path, digest), path) if release.by_hash and digest.algorithm in BY_HASH else (path,)
@@ -165,7 +169,7 @@ class _Reading:
         name = plain_name(stored.path)
         listed = release.files.get(name.removeprefix(self.layout.path("")))
         limit = min(MOST, listed.size if listed else max(_UNANNOUNCED, _TIMES * stored.size))
-        data = read_plain(stored, self.fetcher.pool, limit)
+        data = read_plain(stored, self.fetcher.pool, limit, self._base(address))
         digest = listed.digest(weak=True) if listed else None
         if listed and digest:
             found = hashlib.new(digest.algorithm, data, usedforsecurity=False).hexdigest()

@@ -7,6 +7,7 @@ as far as it goes, and what is missing is reported.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from orchestrator.content.formats import Member
 from orchestrator.content.formats.rpm import comps
@@ -15,6 +16,7 @@ from orchestrator.content.formats.rpm.offer import RpmOffer
 from orchestrator.content.formats.rpm.primary import SOURCE_ARCHITECTURES
 from orchestrator.content.formats.rpm.resolution import Resolution, Wish
 from orchestrator.content.formats.rpm.solver import Solver
+from orchestrator.content.formats.rpm.streams import Streams
 from orchestrator.content.formats.rpm.versions import Relation, parse_relation
 from orchestrator.content.model import Closure, ClosureOptions, Package, Reason, Unresolved
 
@@ -33,7 +35,11 @@ _GROUPS = ("group", "group_gz", "group_xz", "group_zst", "group_bz2")
 
 def closure(members: Sequence[Member], requirements: Sequence[str], options: ClosureOptions) -> Closure:
     """As `Format.closure`."""
-    wishes = _wishes(members, requirements)
+    streams = Streams(members)
+    wishes = _wishes(members, requirements, streams)
+    hidden = streams.hidden()
+    if hidden:
+        members = [replace(member, refused=member.refused | hidden) for member in members]
     closures = [
         Resolution(members, wishes, options, architecture).closure()
         for architecture in architectures(members)
@@ -83,13 +89,13 @@ def _together(closures: Sequence[Closure]) -> Closure:
     return Closure(chosen, tuple(dict.fromkeys(missing)))
 
 
-def _wishes(members: Sequence[Member], requirements: Sequence[str]) -> list[Wish]:
-    """Groups (@id) taken apart. Raises Invalid."""
+def _wishes(members: Sequence[Member], requirements: Sequence[str], streams: Streams) -> list[Wish]:
+    """Groups (@id) and module streams (@name:stream) taken apart. Raises Invalid."""
     wishes: list[Wish] = []
     for requirement in requirements:
         text = requirement.strip()
         if text.startswith("@"):
-            names = _group_members(members, text[1:])
+            names = _group_members(members, text[1:]) or streams.members(text[1:])
             wishes += [Wish(text, Relation(name)) for name in names] or [Wish(text, Relation(text))]
         elif text.startswith("("):
             wishes.append(Wish(text, None))

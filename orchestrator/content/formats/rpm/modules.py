@@ -23,25 +23,36 @@ _ARTIFACT = re.compile(r"""^\s+- ["']?(\S+-\d+:[^\s"'-]+-[^\s"'-]+\.\w+)["']?[ \
 
 
 @dataclass
-class _Document:
+class Document:
+    """One document. `artifacts` are NAME-EPOCH:VERSION-RELEASE.ARCH of a stream's packages, `profiles` the names of
+    packages by profile. Of a module's defaults `stream` is the default one, and `profiles` names by stream the
+    default profiles."""
+
     text: str
     kind: str = ""
     module: str = ""
     stream: str = ""
     artifacts: Collection[str] = ()
     requires: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    profiles: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def written(package: Nevra) -> str:
+    """As an artifact."""
+    name, epoch, version, release, architecture = package
+    return f"{name}-{epoch}:{version}-{release}.{architecture}"
 
 
 def filtered(data: bytes, name: str, kept: Collection[Nevra]) -> bytes:
     """The documents that belong to `kept` packages; empty when there are none. Raises BadContent."""
-    documents = _read(data, name)
-    written = {f"{n}-{epoch}:{version}-{release}.{arch}" for n, epoch, version, release, arch in kept}
-    streams: dict[str, list[_Document]] = defaultdict(list)
+    documents = read(data, name)
+    artifacts = {written(package) for package in kept}
+    streams: dict[str, list[Document]] = defaultdict(list)
     for document in documents:
         if document.kind == "modulemd":
             streams[document.module].append(document)
-    chosen: dict[int, _Document] = {}
-    waiting = [each for of in streams.values() for each in of if not written.isdisjoint(each.artifacts)]
+    chosen: dict[int, Document] = {}
+    waiting = [each for of in streams.values() for each in of if not artifacts.isdisjoint(each.artifacts)]
     while waiting:
         document = waiting.pop()
         if id(document) in chosen:
@@ -58,7 +69,8 @@ def filtered(data: bytes, name: str, kept: Collection[Nevra]) -> bytes:
     return "".join(texts).encode()
 
 
-def _read(data: bytes, name: str) -> list[_Document]:
+def read(data: bytes, name: str) -> list[Document]:
+    """Raises BadContent."""
     try:
         text = data.decode()
     except UnicodeDecodeError:
@@ -70,23 +82,24 @@ def _read(data: bytes, name: str) -> list[_Document]:
     return [_document(part, name) for part in parts if part.strip(" \n-.")]
 
 
-def _document(text: str, name: str) -> _Document:
+def _document(text: str, name: str) -> Document:
     artifacts = _ARTIFACT.findall(text)
     try:
         loaded = _Strings(_END.sub("", _ARTIFACT.sub("", text))).get_single_data()
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise BadContent(f"{name} is not valid YAML: {str(error).partition(chr(10))[0]}") from None
     content = loaded.get("data") if isinstance(loaded, dict) else None
     if not isinstance(content, dict):
         raise BadContent(f"{name} has a document that is about no module")
-    return _Document(
+    return Document(
         text if text.endswith("\n") else text + "\n",
         # Of the several kinds of streams' documents ("modulemd", "modulemd-packager") only one has packages.
-        str(loaded.get("document", "")),
-        str(content.get("module") or content.get("name") or ""),
-        str(content.get("stream", "")),
+        _word(loaded.get("document")),
+        _word(content.get("module")) or _word(content.get("name")),
+        _word(content.get("stream")),
         frozenset(artifacts),
         _requires(content),
+        _profiles(content),
     )
 
 
@@ -98,7 +111,21 @@ def _requires(content: dict[Any, Any]) -> dict[str, tuple[str, ...]]:
         requires = each.get("requires") if isinstance(each, dict) else None
         for module, streams in (requires if isinstance(requires, dict) else {}).items():
             wanted = streams if isinstance(streams, list) else [streams]
-            found[str(module)] = tuple(str(stream) for stream in wanted)
+            found[_word(module)] = tuple(map(_word, wanted))
+    return found
+
+
+def _word(value: Any) -> str:
+    """A name. Nothing for what is a list: those that hold each other by reference have no end in words."""
+    return value if isinstance(value, str) else ""
+
+
+def _profiles(content: dict[Any, Any]) -> dict[str, tuple[str, ...]]:
+    profiles = content.get("profiles")
+    found: dict[str, tuple[str, ...]] = {}
+    for name, members in (profiles if isinstance(profiles, dict) else {}).items():
+        names = members.get("rpms") if isinstance(members, dict) else members
+        found[str(name)] = tuple(map(str, names)) if isinstance(names, list) else ()
     return found
 
 
@@ -106,3 +133,6 @@ class _Strings(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLo
     """Streams are names: 1.10 is not the number 1.1."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+
+    def flatten_mapping(self, node: Any) -> None:
+        """Mappings that are merged into each other may be a bomb: the tag is an unknown one."""

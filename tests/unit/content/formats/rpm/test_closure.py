@@ -259,3 +259,67 @@ def test_losses_of_files_and_conditions_are_noticed(mirror: RpmMirror) -> None:
 
 def test_what_was_broken_before_is_not_blamed_on_a_loss(mirror: RpmMirror) -> None:
     assert "broken" not in lost(mirror, "a")
+
+
+# --- module streams
+
+STREAM = """---
+document: modulemd
+version: 2
+data:
+  name: {name}
+  stream: "{stream}"
+  dependencies:
+  - requires: {{{requires}}}
+  profiles:
+    default: {{rpms: [{profile}]}}
+  artifacts:
+    rpms:
+    - {artifact}
+...
+"""
+STREAMS = (
+    STREAM.format(name="server", stream="1", requires="", profile="served", artifact="served-0:1-1.noarch")
+    + STREAM.format(
+        name="server", stream="2", requires="engine: ['9']", profile="served", artifact="served-0:2-1.noarch"
+    )
+    + STREAM.format(name="engine", stream="9", requires="", profile="", artifact="motor-0:9-1.noarch")
+    + '---\ndocument: modulemd-defaults\ndata:\n  module: server\n  stream: "1"\n...\n'
+).encode()
+
+
+@pytest.fixture(scope="module")
+def modular(tmp_path_factory: pytest.TempPathFactory) -> RpmMirror:
+    place = tmp_path_factory.mktemp("modular")
+    upstream = RpmRepository(place / "upstream", lists={"modules": STREAMS}).write(
+        [
+            *(Rpm("served", evr) for evr in ("1-1", "3-1")),
+            Rpm("served", "2-1", requires=("motor",)),
+            Rpm("motor", "9-1"),
+            Rpm("plain", requires=("served",)),
+        ]
+    )
+    return RpmMirror(place, upstream.root, partial=True)
+
+
+@pytest.mark.parametrize(
+    ("requirements", "needed"),
+    [
+        (("served",), {"served-1-1.noarch"}),
+        (("plain",), {"plain-1-1.noarch", "served-1-1.noarch"}),
+        (("@server",), {"served-1-1.noarch"}),
+        (("@server:2",), {"served-2-1.noarch", "motor-9-1.noarch"}),
+        (("@server:2/default", "plain"), {"plain-1-1.noarch", "served-2-1.noarch", "motor-9-1.noarch"}),
+        (("@engine:9",), {"motor-9-1.noarch"}),
+    ],
+)
+def test_of_modules_only_the_enabled_stream_is_seen(
+    modular: RpmMirror, requirements: tuple[str, ...], needed: set[str]
+) -> None:
+    closure = modular.closure(*requirements)
+    assert titles(closure.chosen) == needed
+    assert not closure.unresolved
+
+
+def test_a_stream_that_is_not_there_is_told(modular: RpmMirror) -> None:
+    assert missing(modular.closure("@server:7", "motor")) == [("@server:7", "", ""), ("motor", "", "")]

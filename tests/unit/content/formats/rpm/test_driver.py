@@ -82,7 +82,7 @@ def test_a_repository_is_made_of_local_files(tmp_path: Path) -> None:
     }
     assert "lib >= 1" in mirror.offer.details(mirror.offer.named("web")[0]).requires
     assert {p.name for p in mirror.closure("/usr/share/w").chosen} == {"web", "lib"}
-    assert mirror.verbatim()
+    assert mirror.verbatim().is_dir()
     again = FORMAT.create(taken_in(pool, *build(rpms).values()), SOURCE, pool, WHEN, None)
     assert again == files
 
