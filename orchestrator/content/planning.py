@@ -3,7 +3,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.config.quantities import show_size
@@ -55,10 +55,12 @@ def make_plan(
     """`have` says whether a file is in the pool; `current` maps the package files of the published tree to
     their sizes. Raises BadContent when two packages are said to be at one place."""
     files = {package.file.path: Wanted(package.file, role=Role.PACKAGE) for package in kept}
-    for package in kept:
-        if files[package.file.path].file != package.file:
-            raise _two_files(source, package)
-    files |= {wanted.file.path: wanted for wanted in companions}
+    for wanted in companions:
+        files.setdefault(wanted.file.path, wanted)
+    for file, where in _claims(kept, companions):
+        if _differ(files[file.path].file, file):
+            base = source.baseurls[0] if source.baseurls else ""
+            raise BadContent(f"{base}{where}: two different files are both said to be {file.path}")
     return Plan(
         source,
         kept,
@@ -70,12 +72,22 @@ def make_plan(
     )
 
 
-def _two_files(source: Source, package: Package) -> BadContent:
-    base = source.baseurls[0] if source.baseurls else ""
-    return BadContent(
-        f"{base}{package.index_path}: {package}: another package has the same path {package.file.path}, and"
-        " another content"
-    )
+def _claims(kept: Sequence[Package], companions: Sequence[Wanted]) -> Iterator[tuple[FileRef, str]]:
+    """Every file that is to have a place, and what says so."""
+    for package in kept:
+        yield package.file, f"{package.index_path}: {package}"
+    for wanted in companions:
+        yield wanted.file, wanted.file.path
+
+
+def _differ(one: FileRef, other: FileRef) -> bool:
+    """Whether what is said of two files at one place cannot be true of both."""
+    if one == other:
+        return False
+    if None not in (one.size, other.size) and one.size != other.size:
+        return True
+    mine, theirs = one.digest, other.digest
+    return bool(mine and theirs and mine.algorithm == theirs.algorithm and mine.value != theirs.value)
 
 
 def fingerprint(

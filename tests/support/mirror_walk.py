@@ -148,7 +148,7 @@ def _clear_text(data: bytes) -> bytes:
 
 
 def _directory(repository: str) -> str:
-    suite = repository.split()[0]
+    suite = repository.split(maxsplit=1)[0]
     return suite.removeprefix("./") if suite.endswith("/") else f"dists/{suite}/"
 
 
@@ -238,8 +238,8 @@ def _walk_deb(read: Read, tree: Path, repository: str, certificates: bytes, wron
         if _is_there(read, directory + name)
     }
     if {"InRelease", "Release"} <= entries.keys():
-        if _clear_text(entries["InRelease"]).rstrip() != entries["Release"].rstrip():
-            wrong.append("InRelease and Release disagree")
+        texts = {_clear_text(entries["InRelease"]).rstrip(), entries["Release"].rstrip()}
+        wrong += ["InRelease and Release disagree"] if len(texts) > 1 else []
     if certificates and "InRelease" in entries:
         _verify(certificates, {"InRelease": entries["InRelease"]}, wrong)
     if certificates and "Release.gpg" in entries:

@@ -78,7 +78,7 @@ def deb_archive(
     root: Path, version: int = 1, *, names: Sequence[str] = NAMES, **options: Any
 ) -> DebRepository:
     date = _FIRST + version * _DAY
-    archive = DebRepository(root, key=key(), **{"date": date, "compressions": ("gz",), **options})
+    archive = DebRepository(root, **{"key": key(), "date": date, "compressions": ("gz",), **options})
     archive.publish(*debs(version, names))
     return archive
 

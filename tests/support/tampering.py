@@ -13,21 +13,25 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tests.support.deb_repository import DebRepository
 from tests.support.mirrored import archive, deb_archive, debs
 from tests.support.openpgp import key
 from tests.support.rpm_repository import RpmRepository
 
+# Larger than what is believed without an announcement.
+BOMB = 80 << 20
 
-def deb_with(root: Path, stanza: Mapping[str, str], **options: object) -> DebRepository:
+
+def deb_with(root: Path, stanza: Mapping[str, str], **options: Any) -> DebRepository:
     """Version 2, and its index says this of `db`."""
     made = deb_archive(root, 2, **options)
     made.publish(*(replace(deb, stanza=stanza) if deb.name == "db" else deb for deb in debs(2)))
     return made
 
 
-def deb_index(root: Path, change: Callable[[bytes], bytes], **options: object) -> DebRepository:
+def deb_index(root: Path, change: Callable[[bytes], bytes], **options: Any) -> DebRepository:
     """Version 2, with another list of packages."""
     made = deb_archive(root, 2, **options)
     made.release({"main/binary-amd64/Packages": change(made.files["main/binary-amd64/Packages"])})
@@ -59,13 +63,15 @@ def compressed(data: bytes, form: str) -> bytes:
     if form == "zst":
         import zstandard
 
-        return zstandard.compress(data)
+        return bytes(zstandard.compress(data))
     if form == "xz":
         return lzma.compress(data, preset=0)
-    return gzip.compress(data, 1) if form == "gz" else data
+    return gzip.compress(data, 9) if form == "gz" else data
 
 
-def write_record(made: RpmRepository, kind: str, data: bytes, form: str = "gz", *, open_size: int = 0) -> None:
+def write_record(
+    made: RpmRepository, kind: str, data: bytes, form: str = "gz", *, open_size: int = 0
+) -> None:
     """Give the repository this record, instead of the one it has, and sign. `open_size`: what is said of it."""
     packed = compressed(data, form)
     digest = hashlib.sha256(packed).hexdigest()

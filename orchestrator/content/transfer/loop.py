@@ -160,7 +160,7 @@ class Loop:
         self._multi.perform()
         for end in ends:
             work = functools.partial(end.job.ended, end.number, end.text, end.location)
-            if end.job.taking:
+            if end.job.part.handed_over:
                 batch.hand_over(end.job, work)
             else:
                 batch.settle(end.job, work())

@@ -39,6 +39,7 @@ class Part:
         self.half = _NOWHERE
         self.resumed = False
         self.at_desk = False  # whether it is the desk's thread that writes
+        self.handed_over = False  # whether the desk has blocks of it
         self._target, self._size, self._digest, self._desk = target, size, digest, desk
         self.file = target
         self._descriptor = -1
@@ -100,6 +101,7 @@ class Part:
         if self.at_desk:
             self._flush()
         else:
+            self.handed_over = True
             self._desk.put(self._buffered, functools.partial(self._store, self._pieces, noteworthy))
             self._pieces, self._buffered = [], 0
 

@@ -31,7 +31,7 @@ from tests.support.fault_server import (
     without,
     without_length,
 )
-from tests.support.mirrored import ENTRY, KINDS, Kind, Mirror, index_paths, mirrored, package_path
+from tests.support.mirrored import ENTRY, KINDS, Kind, Mirror, index_paths, mirrored
 
 RIGHT, LOST, FAILED = "right", "lost", "failed"
 HALF = 3000
@@ -135,11 +135,22 @@ def cases(table: dict[str, Case]) -> "pytest.MarkDecorator":
 def mirror(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Mirror]:
     """One generation is published, and the upstream has gone on."""
     kind, partial = request.param
-    with mirrored(kind, tmp_path, partial=partial) as found:
+    yield from changed(kind, tmp_path, partial=partial)
+
+
+def changed(kind: Kind, place: Path, *, partial: bool) -> Iterator[Mirror]:
+    with mirrored(kind, place, partial=partial) as found:
         found.offer(1)
         assert found.clone().status is Status.PUBLISHED
         found.offer(2)
         yield found
+
+
+@pytest.fixture(params=[("deb", True), ("rpm", False)], ids=str)
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Mirror]:
+    """The same; metadata is read in one way for full and partial mirrors."""
+    kind, partial = request.param
+    yield from changed(kind, tmp_path, partial=partial)
 
 
 def holds(mirror: Mirror, outcome: Outcome, end: str, before: dict[str, str], about: str) -> None:
@@ -180,31 +191,31 @@ def test_a_package_that_cannot_be_had(mirror: Mirror, case: Case) -> None:
 
 
 @cases(INDEX)
-def test_a_list_of_packages_that_cannot_be_had(mirror: Mirror, case: Case) -> None:
-    before, paths = mirror.snapshot(), index_paths(mirror.kind, 2)
+def test_a_list_of_packages_that_cannot_be_had(either: Mirror, case: Case) -> None:
+    before, paths = either.snapshot(), index_paths(either.kind, 2)
     plan = iter(case.plan())  # one for all addresses
     for path in paths:
-        mirror.server.faults[f"/{path}"] = plan
-    with mirror.watched():
-        outcome = mirror.clone()
+        either.server.faults[f"/{path}"] = plan
+    with either.watched():
+        outcome = either.clone()
     told = str(outcome.error)
     asked = next((path for path in paths if path in told), paths[0])
-    holds(mirror, outcome, case.end, before, asked)
+    holds(either, outcome, case.end, before, asked)
 
 
 @cases(ENTRY_FAULTS)
-def test_an_entry_file_that_cannot_be_had(mirror: Mirror, case: Case) -> None:
-    before, path = mirror.snapshot(), ENTRY[mirror.kind]
-    mirror.server.faults[f"/{path}"] = case.plan()
-    with mirror.watched():
-        outcome = mirror.clone()
-    holds(mirror, outcome, case.end, before, path)
+def test_an_entry_file_that_cannot_be_had(either: Mirror, case: Case) -> None:
+    before, path = either.snapshot(), ENTRY[either.kind]
+    either.server.faults[f"/{path}"] = case.plan()
+    with either.watched():
+        outcome = either.clone()
+    holds(either, outcome, case.end, before, path)
 
 
 @pytest.mark.parametrize("fault", ABSENT.values(), ids=list(ABSENT))
-def test_an_entry_file_that_is_not_there(mirror: Mirror, fault: Fault) -> None:
-    before, path = mirror.snapshot(), ENTRY[mirror.kind]
-    mirror.server.faults[f"/{path}"] = always(fault)
-    with mirror.watched():
-        outcome = mirror.clone()
-    holds(mirror, outcome, RIGHT if mirror.kind == "deb" else FAILED, before, path)
+def test_an_entry_file_that_is_not_there(either: Mirror, fault: Fault) -> None:
+    before, path = either.snapshot(), ENTRY[either.kind]
+    either.server.faults[f"/{path}"] = always(fault)
+    with either.watched():
+        outcome = either.clone()
+    holds(either, outcome, RIGHT if either.kind == "deb" else FAILED, before, path)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""docs/mirrors.md says what happens: its configurations load, its commands print what stands there, and real nginx
-serves a mirror with its snippet.
+"""docs/mirrors.md and README.md say what happens: configurations load, commands print what stands there, and real
+nginx serves a mirror with the guide's snippet.
 """
 
 import os
@@ -19,7 +19,8 @@ from tests.support.apt_client import AptClient
 from tests.support.documentation import ADDRESS, Workplace, blocks, text_of, workplace
 from tests.support.servers import nginx_server
 
-PAGE = "mirrors.md"
+GUIDE = "mirrors.md"
+PAGES = (GUIDE, "../README.md")
 GONE = "ubuntu/pool/main/n/nginx/nginx-common_1.22.1-9_all.deb"
 # What is not the same everywhere: sizes of signed files, dates, widths of columns.
 _SIZE = re.compile(r"\b\d+(\.\d+)? ([KMG]i)?B\b")
@@ -44,34 +45,40 @@ def as_in_the_page(text: str, work: Workplace) -> str:
     )
 
 
-def test_every_configuration_of_the_page_loads(work: Workplace) -> None:
+def configurations(page: str) -> list[str]:
+    return [text for language, text in blocks(page) if language == "yaml" and "sources:" in text]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_configuration_loads(work: Workplace, page: str) -> None:
     (work.place / "keys" / "site.password").touch(0o600)
-    for text in [text for language, text in blocks(PAGE) if language == "yaml"]:
+    for text in configurations(page):
         assert content.load_mirrors(work.configure(here(text, work))).notes == ()
 
 
-def test_the_commands_print_what_stands_below_them(work: Workplace) -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_print_what_stands_below_them(work: Workplace, page: str) -> None:
     (work.place / "bin").mkdir()
     program = work.place / "bin" / "orchestrator"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m orchestrator "$@"\n')
     program.chmod(0o755)
     gone = work.www / GONE
-    for language, text in parts():
-        if language == "yaml":
+    for language, text in parts(page):
+        if text in configurations(page):
             work.configure(here(text, work))
         elif language == "now":
             away = work.place / gone.name
             shutil.move(*((gone, away) if "gone" in text else (away, gone)))
-        else:
+        elif language == "console":
             for command, told in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE):
                 found = run(here(command, work), work)
                 assert as_in_the_page(found, work) == as_in_the_page(told, work), command
 
 
-def parts() -> Iterator[tuple[str, str]]:
-    """Configurations, commands, and remarks of what happens to the upstreams between them, up to the last command."""
+def parts(page: str) -> Iterator[tuple[str, str]]:
+    """Configurations, commands, and remarks of what happens to the upstreams between them."""
     pattern = r"^```(yaml|console)\n(.*?)^```$|^<!-- (now): (.*?) -->$"
-    found = re.findall(pattern, text_of(PAGE), re.MULTILINE | re.DOTALL)
+    found = re.findall(pattern, text_of(page), re.MULTILINE | re.DOTALL)
     for language, block, now, remark in found:
         yield (language or now, block or remark)
 
@@ -95,9 +102,8 @@ def run(command: str, work: Workplace) -> str:
 
 
 def test_nginx_serves_a_mirror_with_the_snippet(work: Workplace, tmp_path: Path) -> None:
-    first = next(text for language, text in blocks(PAGE) if language == "yaml")
-    mirrors = content.load_mirrors(work.configure(here(first, work)))
-    (server_block,) = [text for language, text in blocks(PAGE) if language == "nginx"]
+    mirrors = content.load_mirrors(work.configure(here(configurations(GUIDE)[0], work)))
+    (server_block,) = [text for language, text in blocks(GUIDE) if language == "nginx"]
     inside = server_block.partition("{")[2].rpartition("}")[0]
     directives = re.sub(r"^ *(listen|server_name|root) .*\n", "", inside, flags=re.MULTILINE)
     with content.Engine(mirrors) as engine:

@@ -5,7 +5,9 @@ An index of 63,000 packages is 50 MB; a closure of a hundred of them reaches som
 or hostile in a stanza that is reached raises BadContent naming the package and where the index came from.
 """
 
+import mmap
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -71,6 +73,8 @@ class PackagesIndex:
             with without_collector():
                 self._read = {start: self._at(start, end) for start, end in stanzas(self.data)}
                 self._all = _unique(list(self._read.values()))
+            if isinstance(self.data, mmap.mmap):
+                self.data.madvise(mmap.MADV_DONTNEED)  # 50 MB that few of the packages are looked up in again
         return self._all
 
     def mentioning(self, text: str) -> Sequence[Package]:
@@ -136,13 +140,13 @@ def _package(found: dict[str, str], origin: Origin) -> Package:
         (
             name,
             version,
-            architecture,
+            sys.intern(architecture),
             file,
             origin.source,
             origin.repository,
             origin.path,
-            section if section.isprintable() else printable(section),
-            source.partition(" ")[0] if source.isprintable() and source else name,
+            sys.intern(section if section.isprintable() else printable(section)),
+            sys.intern(source.partition(" ")[0]) if source.isprintable() and source else name,
         ),
     )
 

@@ -21,4 +21,4 @@ def read_plain(stored: StoredFile, pool: Pool, limit: int = MOST, base: str = ""
         return held
     data = decompress(pool.read(stored.sha256), base + stored.path, limit)
     keep(pool, stored.sha256, data)
-    return data
+    return kept(pool, stored.sha256) or data  # what is mapped can be given back

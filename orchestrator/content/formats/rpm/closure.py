@@ -44,7 +44,10 @@ def closure(members: Sequence[Member], requirements: Sequence[str], options: Clo
         Resolution(members, wishes, options, architecture).closure()
         for architecture in architectures(members)
     ]
-    return _together(closures)
+    found = _together(closures)
+    return Closure(
+        found.chosen, tuple(_hinted(unresolved, hidden, streams) for unresolved in found.unresolved)
+    )
 
 
 def architectures(members: Sequence[Member]) -> list[str]:
@@ -53,6 +56,16 @@ def architectures(members: Sequence[Member]) -> list[str]:
     found -= {"noarch", *SOURCE_ARCHITECTURES}
     also = {other for one in found for other in _COMPATIBLE.get(one, ())}
     return sorted(found - also) or ["x86_64"]
+
+
+def _hinted(unresolved: Unresolved, hidden: Collection[Package], streams: Streams) -> Unresolved:
+    """With the module streams that would bring what is missing."""
+    name = unresolved.relation.partition(" ")[0]
+    known = sorted({stream for package in hidden if package.name == name for stream in streams.of(package)})
+    if not known:
+        return unresolved
+    there = ", ".join(f"@{stream}" for stream in known)
+    return replace(unresolved, nearest=f"it is in a module that is not enabled: require {there}")
 
 
 def broken_without(

@@ -73,6 +73,15 @@ class Streams:
                 return list(profiles[name])
         return sorted({name for document in documents for name in _names(document.artifacts)})
 
+    def of(self, package: Package) -> list[str]:
+        """The streams (module:stream) that a package belongs to."""
+        artifact = modules.written(nevra(package))
+        return [
+            f"{document.module}:{document.stream}"
+            for document in self._documents
+            if artifact in document.artifacts
+        ]
+
     def hidden(self) -> frozenset[Package]:
         """The packages that a client with these streams would not see. Those of members that are taken with
         everything are never hidden: they are asked for."""

@@ -322,4 +322,7 @@ def test_of_modules_only_the_enabled_stream_is_seen(
 
 
 def test_a_stream_that_is_not_there_is_told(modular: RpmMirror) -> None:
-    assert missing(modular.closure("@server:7", "motor")) == [("@server:7", "", ""), ("motor", "", "")]
+    assert missing(modular.closure("@server:7", "motor")) == [
+        ("@server:7", "", ""),
+        ("motor", "", "it is in a module that is not enabled: require @engine:9"),
+    ]
