@@ -39,8 +39,8 @@ def _fetching(fields: dict[str, Any]) -> Line:
 
 
 def _retrying(fields: dict[str, Any]) -> Line:
-    delay = f", again in {show_duration(fields['delay'])}" if fields["delay"] else ""
-    return Line(f"{fields['url']}: {fields['why']}{delay}", "dim")
+    delay = f", again in {show_duration(fields['delay'])}" if fields["delay"] >= 0.1 else ", again now"
+    return Line(f"{fields['why']}{delay}", "dim")
 
 
 def _published(fields: dict[str, Any]) -> Line:
@@ -137,7 +137,8 @@ def verified_lines(verified: Verified) -> list[Line]:
     """What a check of one mirror found, and what became of it."""
     name, report = verified.name, verified.report
     if report.ok:
-        return [Line(f"{name}: {report.files} files, {show_size(report.bytes)}: all as published", "good")]
+        what = f"{_count(report.files, 'file')}, {show_size(report.bytes)}" if report.bytes else "the sizes"
+        return [Line(f"{name}: {what}: all as published", "good")]
     lines = [Line(f"{name}: {len(report.damaged)} of {report.files} files are damaged", "bad")]
     lines += [Line(f"  {problem}", "bad") for problem in report.damaged]
     if verified.repair is None:

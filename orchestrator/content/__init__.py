@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from orchestrator.content.creation import create_from_files, create_from_upstream
     from orchestrator.content.engine import Engine
     from orchestrator.content.events import Event, Watcher
-    from orchestrator.content.inspection import search, unresolved, why
+    from orchestrator.content.inspection import closure, search, unresolved, why
     from orchestrator.content.mirror import Wish, clone
     from orchestrator.content.mirrors_file import find_mirrors, load_mirrors
     from orchestrator.content.model import Closure, ClosureOptions, Details, Package, Query, Unresolved
@@ -32,7 +32,7 @@ _HOMES = {
     "creation": ("create_from_files", "create_from_upstream"),
     "engine": ("Engine",),
     "events": ("Event", "Watcher"),
-    "inspection": ("search", "unresolved", "why"),
+    "inspection": ("closure", "search", "unresolved", "why"),
     "mirror": ("Wish", "clone"),
     "mirrors_file": ("find_mirrors", "load_mirrors"),
     "model": ("Closure", "ClosureOptions", "Details", "Package", "Query", "Unresolved"),
@@ -62,6 +62,7 @@ __all__ = [
     "Wish",
     "client_config",
     "clone",
+    "closure",
     "create_from_files",
     "create_from_upstream",
     "exit_code_of",

@@ -75,5 +75,5 @@ def _read(source: Source, transfer: Transfer, url: str) -> tuple[bytes, str]:
     (result,) = transfer.fetch([Request((url,), limit=LIMIT, access=source.access)])
     if result.outcome is not Outcome.DONE:
         kind = "mirrorlist" if source.mirrorlist else "metalink"
-        raise TransferFailed(f"the {kind} of {source.name} cannot be read: {shown(url)}: {result.why}")
+        raise TransferFailed(f"the {kind} of {source.name} cannot be read: {result.why}")
     return result.data, shown(url)

@@ -121,7 +121,8 @@ class Engine:
     ) -> tuple[Metadata, ...]:
         """The source's verified metadata, on the disk. Raises BadContent, Stale, TransferFailed, Invalid."""
         self.check_stop()
-        self.tell(Name.READING, source.name, repositories=list(source.repositories))
+        if source.name not in self._fetchers:
+            self.tell(Name.READING, source.name, repositories=list(source.repositories))
         trust = Trust(
             clock.now().timestamp(),
             allow_stale,

@@ -35,6 +35,9 @@ class EntryReply:
     validators: Validators | None = None
     why: str = ""
 
+    def __str__(self) -> str:
+        return _with_address(self.why or str(self.outcome), self.url)
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -55,6 +58,14 @@ class Brought:
     stored: StoredFile | None = None
     why: str = ""
     url: str = ""
+
+    def __str__(self) -> str:
+        return _with_address(self.why or str(self.outcome), self.url or self.wanted.file.path)
+
+
+def _with_address(why: str, url: str) -> str:
+    """What went wrong, and where; it says so by itself where several addresses were asked."""
+    return why if url in why else f"{url}: {why}"
 
 
 class Fetcher(Protocol):

@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.content.engine import Engine, in_part
-from orchestrator.content.formats import Member
 from orchestrator.content.groups import Group, groups_of
-from orchestrator.content.model import ClosureOptions, Package, Query, Reason, Unresolved
-from orchestrator.content.resolving import Resolution, resolve
+from orchestrator.content.model import Closure, ClosureOptions, Package, Query, Reason, Unresolved
+from orchestrator.content.resolving import Resolution, member_of, resolve
 from orchestrator.content.source import Source
-from orchestrator.errors import Refused
+from orchestrator.errors import Refused, UsageError
 
 
 def search(engine: Engine, names: Sequence[str], query: Query) -> list[Package]:
@@ -19,16 +18,33 @@ def search(engine: Engine, names: Sequence[str], query: Query) -> list[Package]:
     return [package for source in sources for package in engine.read(source.name).search(query)]
 
 
+def closure(
+    engine: Engine,
+    names: Sequence[str],
+    requirements: Sequence[str],
+    options: ClosureOptions = ClosureOptions(),  # noqa: B008 - a frozen value
+) -> Closure:
+    """What `requirements` ("nginx (>= 1.22)") need of the named sources, which are of one type, with a reason for
+    every package. A relation that an earlier source satisfies takes nothing from a later one."""
+    sources = [engine.source(name) for name in names]
+    if len({source.type for source in sources}) != 1:
+        raise UsageError("a closure is made of one or more sources of one type")
+    format_ = engine.format(sources[0])
+    members = [member_of(format_, engine.read(source.name), everything=False) for source in sources]
+    return format_.closure(members, requirements, options)
+
+
 def unresolved(engine: Engine, names: Sequence[str]) -> list[Unresolved]:
     """The relations of the packages of the named sources that nothing in them, their masters, or those that
     complete them satisfies."""
     found: list[Unresolved] = []
     for family in _families(engine, names):
         targets = {source.name for source in family.targets}
-        members = [
-            Member(engine.read(source.name), everything=source.name in targets) for source in family.sources
-        ]
         format_ = engine.format(family.sources[0])
+        members = [
+            member_of(format_, engine.read(source.name), everything=source.name in targets)
+            for source in family.sources
+        ]
         found += format_.closure(members, (), ClosureOptions()).unresolved
     return found
 
@@ -67,7 +83,7 @@ def why(
     if not chains:
         raise Refused(
             f"nothing brings {package} in",
-            hint=f"`orchestrator mirror search --name {package}` tells whether it is offered",
+            hint=f"`orchestrator mirror search {package}` tells whether it is offered",
         )
     return chains
 

@@ -198,6 +198,8 @@ class _Clone:
 
     def _plan(self, source: Source, resolution: Resolution) -> Plan:
         kept = resolution.kept[source.name]
+        for warning in resolution.offer_of(source).warnings:
+            self.engine.tell(Name.WARNING, source.name, text=warning)
         current = self.stores[source.name].current()
         return make_plan(
             source,

@@ -16,7 +16,7 @@ from orchestrator.host.processes import STANDARD_PATH
 
 _WHERE_FROM = ("baseurl", "mirrorlist", "metalink")
 _OTHERS = stat.S_IROTH | stat.S_IWOTH
-_DEB_ONLY = ("sources", "installer", "translations", "contents")
+_DEB_ONLY = ("installer", "translations", "contents")
 _OTHER_NAMES = {
     "deb": {"x86_64": "amd64", "aarch64": "arm64", "i686": "i386", "ppc64le": "ppc64el", "noarch": "all"},
     "rpm": {"amd64": "x86_64", "arm64": "aarch64", "ppc64el": "ppc64le", "all": "noarch"},
@@ -95,6 +95,7 @@ def _mode(where: str, model: Model, source: Source) -> Iterator[Problem]:
             "include": bool(model.include),
             "exclude": bool(model.exclude),
             "newest": bool(model.newest),
+            "architectures": filters_architectures(model),
         }
         found = [key for key, given in reasons.items() if given]
         if found:
@@ -103,6 +104,14 @@ def _mode(where: str, model: Model, source: Source) -> Iterator[Problem]:
             )
         elif model.sign_with:
             yield Problem(f"{where}.sign_with", "verbatim metadata has the upstream's signature")
+
+
+def filters_architectures(model: Model) -> bool:
+    """Whether `architectures` choose packages: an rpm-md repository is one list of all of them. Where its
+    address or path has a place for the architecture, the choice is made by that."""
+    places = (*(model.baseurl or ()), model.mirrorlist or "", model.metalink or "", *model.repositories)
+    by_place = any("{architecture}" in place for place in places)
+    return model.type == "rpm" and bool(model.architectures) and not by_place
 
 
 def _of_format(where: str, model: Model) -> Iterator[Problem]:

@@ -113,7 +113,7 @@ class _Reading:
             translations=model.translations,
             contents=model.contents,
             sign_with=self._beside(model.sign_with) if model.sign_with else None,
-            mode=model.mode or "",
+            mode=model.mode or ("rebuilt" if mirrors_checks.filters_architectures(model) else ""),
             notify=self._command(model.notify or ()),
             max_shrink=model.max_shrink,
         )

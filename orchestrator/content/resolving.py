@@ -31,7 +31,7 @@ def resolve(
 
     Raises Invalid when a partial mirror is asked for of which nothing is required.
     """
-    members = [_member(format_, offer) for offer in offers]
+    members = [member_of(format_, offer, everything=not offer.source.partial) for offer in offers]
     if not any(offer.source.partial for offer in offers):
         return Resolution(members, {m.offer.source.name: _admitted(m) for m in members})
     sources = [offer.source for offer in offers]
@@ -55,12 +55,13 @@ def _listed(closure: Closure) -> Closure:
     return Closure(asked, tuple(unresolved for unresolved in closure.unresolved if unresolved.by is None))
 
 
-def _member(format_: Format, offer: Offer) -> Member:
+def member_of(format_: Format, offer: Offer, *, everything: bool) -> Member:
+    """The offer as its source's filters leave it."""
     refused: frozenset[Package] = frozenset()
     if has_filters(offer.source):
         packages = offer.packages()
         refused = frozenset(packages) - set(select(offer.source, packages, format_.version_key))
-    return Member(offer, everything=not offer.source.partial, refused=refused)
+    return Member(offer, everything=everything, refused=refused)
 
 
 def _admitted(member: Member) -> Sequence[Package]:

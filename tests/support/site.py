@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A mirrors.yaml of any sources, the mirrors made of it, served to real clients.
 
-    site = Site(tmp_path / "site", [deb_source("up", upstream_url, ["stable main"], key())])
-    site.clone()
-    with site.served() as url:
-        apt = AptClient(tmp_path / "client", site.client_config("up", url))
+site = Site(tmp_path / "site", [deb_source("up", upstream_url, ["stable main"], key())])
+site.clone()
+with site.served() as url:
+    apt = AptClient(tmp_path / "client", site.client_config("up", url))
 """
 
 import contextlib

@@ -96,5 +96,5 @@ def change_record(made: RpmRepository, kind: str, old: bytes, new: bytes) -> Non
 
 def element_of(made: RpmRepository, name: str) -> bytes:
     """What primary says of a package."""
-    elements = re.findall(rb"(?s)<package type=.*?</package>\n?", read_record(made, "primary"))
+    elements: list[bytes] = re.findall(rb"(?s)<package type=.*?</package>\n?", read_record(made, "primary"))
     return next(element for element in elements if b"<name>%s</name>" % name.encode() in element)

@@ -41,6 +41,10 @@ class Offer(Protocol):
     @property
     def source(self) -> Source: ...
 
+    @property
+    def warnings(self) -> Sequence[str]:
+        """Remarks on what was read, complete once `packages` was asked for."""
+
     def packages(self) -> Sequence[Package]:
         """Every package, in the order of the indexes. Broken or hostile entries raise BadContent."""
 

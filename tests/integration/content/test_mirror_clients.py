@@ -5,7 +5,7 @@ import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -59,18 +59,21 @@ def both_suites(url: str, **options: object) -> dict[str, object]:
     return dict(deb_source("up", url, SUITES, key(), **options))
 
 
-SIGNED = {"sign_with": str(key("ours").secret_file)}
-DEB_MIRRORS = {
-    "full, the upstream's own metadata": {"contents": True},
-    "full, our metadata": {"mode": "rebuilt", **SIGNED},
-    "partial": {"requirements": ["app"], **SIGNED},
+def ours(**options: object) -> dict[str, object]:
+    """Options of a mirror whose metadata we write and sign."""
+    return {**options, "sign_with": str(key("ours").secret_file)}
+
+
+DEB_MIRRORS: dict[str, Callable[[], dict[str, object]]] = {
+    "full, the upstream's own metadata": lambda: {"contents": True},
+    "full, our metadata": lambda: ours(mode="rebuilt"),
+    "partial": lambda: ours(requirements=["app"]),
 }
 
 
-@pytest.mark.parametrize("options", DEB_MIRRORS.values(), ids=DEB_MIRRORS)
-def test_apt_updates_plans_downloads_and_installs(
-    debs: str, tmp_path: Path, options: dict[str, object]
-) -> None:
+@pytest.mark.parametrize("kind", DEB_MIRRORS)
+def test_apt_updates_plans_downloads_and_installs(debs: str, tmp_path: Path, kind: str) -> None:
+    options = DEB_MIRRORS[kind]()
     site = Site(tmp_path / "site", [both_suites(debs, **options)])
     site.clone()
     with site.served() as url:
@@ -81,20 +84,25 @@ def test_apt_updates_plans_downloads_and_installs(
         assert (tmp_path / "client/usr/share/doc/app/filler").read_bytes() == b"filler"
         everything = "requirements" not in options
         assert (client.get("-s", "install", "unrelated").returncode == 0) is everything
-        assert "of which there is" in show(client, "app").lower()
+        assert translated(client, "app") == {"Translation-en"}
 
 
-def show(client: AptClient, name: str) -> str:
-    """The whole description, which is in the translations."""
-    place = client.root / "var/lib/apt/lists"
-    found = [path for path in place.iterdir() if path.name.endswith("Translation-en")]
-    return "".join(path.read_text() for path in found if f"Package: {name}\n" in path.read_text())
+def translated(client: AptClient, name: str) -> set[str]:
+    """The kinds of translations that the client holds of a package."""
+    found = set()
+    for path in (client.root / "var/lib/apt/lists").glob("*_i18n_*"):
+        text = subprocess.run(
+            ("/usr/lib/apt/apt-helper", "cat-file", str(path)), capture_output=True, check=True
+        )
+        if f"Package: {name}\n".encode() in text.stdout:
+            found.add(path.stem.rpartition("_")[2])
+    return found
 
 
 def test_apt_uses_a_signed_mirror_of_an_unsigned_archive(tmp_path: Path) -> None:
     DebRepository(tmp_path / "www").publish(*STABLE)
     with static_server(tmp_path / "www") as server:
-        source = deb_source("up", server.url, ["stable main"], None, mode="rebuilt", **SIGNED)
+        source = deb_source("up", server.url, ["stable main"], None, **ours(mode="rebuilt"))
         site = Site(tmp_path / "site", [source])
         site.clone()
     with site.served() as url:
@@ -107,7 +115,7 @@ def test_apt_uses_a_signed_mirror_of_an_unsigned_archive(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("partial", [False, True])
 def test_apt_uses_suites_and_a_flat_archive_of_one_source(debs: str, tmp_path: Path, partial: bool) -> None:
-    options = {"requirements": ["plain"], **SIGNED} if partial else {}
+    options = ours(requirements=["plain"]) if partial else {}
     source = deb_source("up", debs, [*SUITES, "flat/"], key(), **options)
     site = Site(tmp_path / "site", [source])
     site.clone()
@@ -118,7 +126,7 @@ def test_apt_uses_suites_and_a_flat_archive_of_one_source(debs: str, tmp_path: P
 
 
 def test_apt_finds_source_packages_where_they_are_asked_for(debs: str, tmp_path: Path) -> None:
-    source = deb_source("up", debs, SUITES[:1], key(), sources=True, requirements=["libapp"], **SIGNED)
+    source = deb_source("up", debs, SUITES[:1], key(), sources=True, **ours(requirements=["libapp"]))
     site = Site(tmp_path / "site", [source])
     site.clone()
     with site.served() as url:
@@ -132,20 +140,22 @@ def test_apt_finds_source_packages_where_they_are_asked_for(debs: str, tmp_path:
 def test_packages_of_the_installer_come_where_they_are_asked_for(
     debs: str, tmp_path: Path, partial: bool
 ) -> None:
-    wanted = {"requirements": ["libapp"], **SIGNED} if partial else {}
+    wanted = ours(requirements=["libapp"]) if partial else {}
     for installer in (False, True):
         source = deb_source("up", debs, SUITES[:1], key(), installer=installer, **wanted)
         site = Site(tmp_path / f"site {installer}", [source])
         site.clone()
         names = {path.name for path in site.published("up").rglob("*.udeb")}
         assert names == ({"hardware_1.0_amd64.udeb"} if installer else set())
-        index = next(site.published("up").glob("dists/stable/main/debian-installer/binary-amd64/Packages.*"), None)
+        index = next(
+            site.published("up").glob("dists/stable/main/debian-installer/binary-amd64/Packages.*"), None
+        )
         assert (index is not None) is installer
 
 
 @pytest.mark.parametrize("partial", [False, True])
 def test_a_mirror_of_our_own_mirror_serves_apt_as_well(debs: str, tmp_path: Path, partial: bool) -> None:
-    options = {"requirements": ["app"], **SIGNED} if partial else {}
+    options = ours(requirements=["app"]) if partial else {}
     first = Site(tmp_path / "first", [both_suites(debs, **options)])
     first.clone()
     with first.served() as url:
@@ -153,7 +163,7 @@ def test_a_mirror_of_our_own_mirror_serves_apt_as_well(debs: str, tmp_path: Path
         second = Site(tmp_path / "second", [second_hand])
         second.clone()
         assert second.clone()[0].status.value == "unchanged"
-        in_part = deb_source("part", f"{url}up/", SUITES, None, requirements=["tool"], **SIGNED)
+        in_part = deb_source("part", f"{url}up/", SUITES, None, **ours(requirements=["tool"]))
         third = Site(tmp_path / "third", [dict(in_part, unsigned=False, keys=second_hand["keys"])])
         third.clone()
     with second.served() as url:
@@ -186,7 +196,7 @@ def test_nginx_serves_mirrors_as_they_lie_there_through_a_change(tmp_path: Path)
     with static_server(tmp_path / "www") as server:
         sources = [
             deb_source("deb", server.url, ["stable main"], key()),
-            rpm_source("rpm", server.url, ["os"], key(), mode="rebuilt", **SIGNED),
+            rpm_source("rpm", server.url, ["os"], key(), **ours(mode="rebuilt")),
         ]
         site = Site(tmp_path / "site", sources)
         site.clone()
@@ -299,17 +309,16 @@ def dnf(site: Site, name: str, url: str, place: Path) -> DnfClient:
     return client
 
 
-RPM_MIRRORS = {
-    "full, the upstream's own metadata": {},
-    "full, our metadata": {"mode": "rebuilt", **SIGNED},
-    "partial": {"requirements": ["app", "perl"], **SIGNED},
+RPM_MIRRORS: dict[str, Callable[[], dict[str, object]]] = {
+    "full, the upstream's own metadata": dict,
+    "full, our metadata": lambda: ours(mode="rebuilt"),
+    "partial": lambda: ours(requirements=["app", "perl"]),
 }
 
 
-@pytest.mark.parametrize("options", RPM_MIRRORS.values(), ids=RPM_MIRRORS)
-def test_dnf_updates_plans_downloads_and_installs(
-    rpms: str, tmp_path: Path, options: dict[str, object]
-) -> None:
+@pytest.mark.parametrize("kind", RPM_MIRRORS)
+def test_dnf_updates_plans_downloads_and_installs(rpms: str, tmp_path: Path, kind: str) -> None:
+    options = RPM_MIRRORS[kind]()
     site = Site(tmp_path / "site", [both_repositories(rpms, **options)])
     site.clone()
     everything = "requirements" not in options
@@ -325,13 +334,11 @@ def test_dnf_updates_plans_downloads_and_installs(
         assert ("unrelated-1.1-1.noarch" in client.names("--latest-limit=1")) is everything
         assert "Applications" in client("group", "list", "--hidden", "-v")
         assert "5.26 [d]" in client("module", "list", "perl")
-        listed = client("updateinfo", "list", "--all")
-        assert "SEC-1" in listed
-        assert ("SEC-2" in listed) is everything
+        assert "SEC-1" in client("updateinfo", "list", "--all")
 
 
 def test_dnf_checks_the_vendors_signatures_too_when_it_is_told_to(rpms: str, tmp_path: Path) -> None:
-    site = Site(tmp_path / "site", [both_repositories(rpms, requirements=["app"], **SIGNED)])
+    site = Site(tmp_path / "site", [both_repositories(rpms, **ours(requirements=["app"]))])
     site.clone()
     with site.served() as url:
         told = site.client_config("up", url)
@@ -345,7 +352,7 @@ def test_dnf_checks_the_vendors_signatures_too_when_it_is_told_to(rpms: str, tmp
 
 
 def test_dnf_refuses_a_mirror_whose_entry_was_changed(rpms: str, tmp_path: Path) -> None:
-    site = Site(tmp_path / "site", [both_repositories(rpms, mode="rebuilt", **SIGNED)])
+    site = Site(tmp_path / "site", [both_repositories(rpms, **ours(mode="rebuilt"))])
     site.clone()
     entry = site.published("up") / "os/repodata/repomd.xml"
     text = entry.read_bytes()
@@ -359,7 +366,7 @@ def test_dnf_refuses_a_mirror_whose_entry_was_changed(rpms: str, tmp_path: Path)
 
 @pytest.mark.parametrize("partial", [False, True])
 def test_a_mirror_of_our_own_mirror_serves_dnf_as_well(rpms: str, tmp_path: Path, partial: bool) -> None:
-    options = {"requirements": ["app"], **SIGNED} if partial else {}
+    options = ours(requirements=["app"]) if partial else {}
     first = Site(tmp_path / "first", [both_repositories(rpms, **options)])
     first.clone()
     with first.served() as url:
@@ -367,7 +374,7 @@ def test_a_mirror_of_our_own_mirror_serves_dnf_as_well(rpms: str, tmp_path: Path
         second = Site(tmp_path / "second", [rpm_source("again", f"{url}up/", REPOSITORIES, trusted)])
         second.clone()
         assert second.clone()[0].status.value == "unchanged"
-        part = rpm_source("part", f"{url}up/", REPOSITORIES, trusted, requirements=["tool"], **SIGNED)
+        part = rpm_source("part", f"{url}up/", REPOSITORIES, trusted, **ours(requirements=["tool"]))
         third = Site(tmp_path / "third", [part])
         third.clone()
     with second.served() as url:
@@ -381,7 +388,7 @@ def test_a_mirror_of_our_own_mirror_serves_dnf_as_well(rpms: str, tmp_path: Path
 
 
 def test_repoquery_sees_the_same_in_a_rebuilt_mirror_as_upstream(rpms: str, tmp_path: Path) -> None:
-    site = Site(tmp_path / "site", [both_repositories(rpms, mode="rebuilt", **SIGNED)])
+    site = Site(tmp_path / "site", [both_repositories(rpms, **ours(mode="rebuilt"))])
     site.clone()
     told = ("--requires", "--provides", "--list", "--info", "--recommends", "--obsoletes", "--location")
     with site.served() as url:
@@ -401,6 +408,8 @@ def test_rpm_itself_finds_nothing_wrong_with_mirrored_packages(rpms: str, tmp_pa
     files = sorted(site.published("up").rglob("*.rpm"))
     database = ["rpmkeys", "--dbpath", str(tmp_path / "db")]
     subprocess.run([*database, "--import", str(key().public_file)], check=True)
-    done = subprocess.run([*database, "--checksig", *map(str, files)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*database, "--checksig", *map(str, files)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("digests signatures OK") == len(files) == len(OS) + len(RPM_UPDATES)

@@ -103,7 +103,7 @@ class EntryReader:
         reply = self._ask("Release", None)
         if reply.outcome is not Outcome.DONE:
             if reply.outcome not in _ABSENT:
-                self.trust.warn(f"{reply.url} cannot be compared with InRelease: {reply.why}")
+                self.trust.warn(f"Release cannot be compared with InRelease: {reply}")
             return ()
         try:
             beside = parse_release(reply.data, reply.url)
@@ -175,5 +175,5 @@ class EntryReader:
 
 def _refusal(reply: EntryReply) -> OrchestratorError:
     if reply.outcome is Outcome.WRONG_CONTENT:
-        return BadContent(f"{reply.url}: {reply.why}")
-    return TransferFailed(f"{reply.url}: {reply.why}")
+        return BadContent(str(reply))
+    return TransferFailed(str(reply))

@@ -31,6 +31,10 @@ class DebOffer:
     def source(self) -> Source:
         return self._source
 
+    @property
+    def warnings(self) -> Sequence[str]:
+        return ()
+
     @cached_property
     def indexes(self) -> Mapping[str, PackagesIndex]:
         """The indexes of binary packages, by `index_path`."""

@@ -189,9 +189,8 @@ class _Reading:
 
 def _failure(brought: Brought) -> BadContent | TransferFailed:
     """What to tell of an index that could not be had, with its address."""
-    url = brought.url or brought.wanted.file.path
     if brought.outcome is Outcome.WRONG_CONTENT:
-        return BadContent(f"{url} is not what the Release file says: {brought.why}")
+        return BadContent(f"a file is not what the Release file says: {brought}")
     if brought.outcome in _ABSENT:
-        return TransferFailed(f"{url}, which the Release file lists, cannot be had: {brought.why}")
-    return TransferFailed(f"{url}: {brought.why}")
+        return TransferFailed(f"a file that the Release file lists cannot be had: {brought}")
+    return TransferFailed(str(brought))

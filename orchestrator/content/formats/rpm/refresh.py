@@ -92,7 +92,7 @@ class _Repository:
             return reply
         error = BadContent if reply.outcome is Outcome.WRONG_CONTENT else TransferFailed
         hint = "an rpm repository has it below its own path" if reply.outcome is Outcome.NOT_FOUND else ""
-        raise error(f"{self.source.name}: {reply.url}: {reply.why or reply.outcome}", hint=hint)
+        raise error(str(reply), hint=hint)
 
     def _take(self, reply: EntryReply, held: Metadata | None) -> Metadata:
         """What this entry file says, brought in. Raises BadContent, Stale, TransferFailed."""
@@ -151,7 +151,7 @@ class _Repository:
             sha256 = self.fetcher.pool.add_bytes(reply.data)
             return StoredFile(self.path + suffix, len(reply.data), sha256, f"repomd{suffix}")
         if reply.outcome is Outcome.UNREACHABLE:
-            raise TransferFailed(f"{self.source.name}: {reply.url}: {reply.why}")
+            raise TransferFailed(str(reply))
         return None
 
     def _refuse_older(self, parsed: Repomd, held: Metadata | None, url: str) -> None:

@@ -362,7 +362,8 @@ def test_an_index_that_does_not_match_is_named_with_its_address(
 ) -> None:
     upstream.path("main/binary-amd64/Packages.xz").write_bytes(lzma.compress(b"Package: evil\n"))
     message = refused(upstream, tmp_path, BadContent)
-    assert f"http://upstream.test/{PACKAGES}.xz is not what the Release file says" in message
+    assert "not what the Release file says" in message
+    assert f"http://upstream.test/{PACKAGES}.xz" in message
 
 
 def test_an_upstream_that_cannot_be_reached_is_named(upstream: DebRepository, tmp_path: Path) -> None:
