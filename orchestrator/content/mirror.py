@@ -11,8 +11,8 @@ publish      metadata, tree, one rename
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from orchestrator.content.engine import Engine, free_space, in_part
 from orchestrator.content.events import Name
@@ -133,13 +133,16 @@ class _Clone:
         together = self.group.sources if source.partial else (source,)
         return fingerprint(source, self.readings, together, self.wish.requirements)
 
-    def _is_current(self, source: Source) -> bool:
-        """Whether the published tree is made of just this metadata, and is as it was published."""
+    def _is_current(self, source: Source, lost: Collection[Lost] = ()) -> bool:
+        """Whether the published tree is made of just this metadata, but for what is `lost`, and is as it was
+        published."""
         current = self.stores[source.name].current()
         if self.wish.force or current is None or current.record.fingerprint != self._fingerprint(source):
             return False
-        if current.record.lost or (self.wish.strict and current.record.unresolved):
-            return False  # what could not be had then may be there now; what is not resolved is to be told
+        if {what for what, _ in current.record.lost} != {each.what for each in lost}:
+            return False  # what could not be had then may be there now
+        if self.wish.strict and current.record.unresolved:
+            return False  # what is not resolved is to be told
         if self.wish.full_check:
             self.engine.tell(Name.CHECKING, source.name, files=current.record.files)
         report = self.stores[source.name].check(full=self.wish.full_check, threads=self.engine.common.threads)
@@ -232,6 +235,8 @@ class _Clone:
         kept, lost = settle_losses(plan, brought, self.format, resolution.members, budget)
         for each in lost:
             engine.tell(Name.LOST, source.name, what=each.what, why=each.why, url=each.url)
+        if lost and self._is_current(source, lost):
+            return replace(self._unchanged(source), lost=lost, unresolved=tuple(plan.unresolved))
         stored = {path: each.stored for path, each in brought.items() if each.stored is not None}
         engine.tell(Name.PUBLISHING, source.name, packages=len(kept))
         offer, readings = resolution.offer_of(source), self.readings[source.name]

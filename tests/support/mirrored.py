@@ -264,12 +264,10 @@ def mirrored(kind: Kind, place: Path, *, partial: bool = False, **source: Any) -
             "type": kind,
             "baseurl": server.url,
             "repositories": [REPOSITORY[kind]],
-            "architectures": ["amd64" if kind == "deb" else "x86_64"],
             "keys": [str(key().public_file)],
-            "translations": [],
         }
-        if kind == "rpm":
-            del told["translations"]
+        if kind == "deb":
+            told |= {"architectures": ["amd64"], "translations": []}
         if partial:
             told["requirements"] = ["web", "other"]
         if partial or source.get("mode") == "rebuilt":

@@ -38,19 +38,16 @@ _QUICK = {
 
 
 def deb_source(name: str, url: str, repositories: Sequence[str], key: Key | None, **more: Any) -> Any:
-    return _source("deb", "amd64", name, url, repositories, key) | more
+    return _source("deb", name, url, repositories, key) | {"architectures": ["amd64"]} | more
 
 
 def rpm_source(name: str, url: str, repositories: Sequence[str], key: Key | None, **more: Any) -> Any:
-    return _source("rpm", "x86_64", name, url, repositories, key) | more
+    return _source("rpm", name, url, repositories, key) | more
 
 
-def _source(
-    kind: str, architecture: str, name: str, url: str, repositories: Sequence[str], key: Key | None
-) -> dict[str, Any]:
+def _source(kind: str, name: str, url: str, repositories: Sequence[str], key: Key | None) -> dict[str, Any]:
     trust: dict[str, Any] = {"keys": [str(key.public_file)]} if key else {"unsigned": True}
-    told = {"name": name, "type": kind, "baseurl": url, "repositories": list(repositories)}
-    return told | {"architectures": [architecture]} | trust
+    return {"name": name, "type": kind, "baseurl": url, "repositories": list(repositories)} | trust
 
 
 @dataclass

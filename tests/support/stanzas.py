@@ -53,6 +53,10 @@ class Stanzas:
                 found.setdefault(name, []).append((package, version))
         return found
 
+    @property
+    def warnings(self) -> Sequence[str]:
+        return ()
+
     def packages(self) -> Sequence[Package]:
         return list(self._fields)
 

@@ -52,6 +52,10 @@ class Bookworm:
             architectures=("amd64",),
         )
 
+    @property
+    def warnings(self) -> Sequence[str]:
+        return ()
+
     def packages(self) -> Sequence[Package]:
         return self.index.packages()
 

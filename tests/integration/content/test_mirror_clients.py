@@ -95,7 +95,7 @@ def translated(client: AptClient, name: str) -> set[str]:
             ("/usr/lib/apt/apt-helper", "cat-file", str(path)), capture_output=True, check=True
         )
         if f"Package: {name}\n".encode() in text.stdout:
-            found.add(path.stem.rpartition("_")[2])
+            found.add(path.name.rpartition("_")[2].partition(".")[0])
     return found
 
 
