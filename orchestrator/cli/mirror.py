@@ -17,7 +17,7 @@ from orchestrator.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from orchestrator import content
 
-app = typer.Typer(no_args_is_help=True, help="Mirror deb and rpm repositories, in full or in part.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Mirror deb and rpm repositories, in full or in part.")
 
 
 class Type(StrEnum):

@@ -3,15 +3,15 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.actions import known_actions
-from orchestrator.config.load import find_config, load_config
 from orchestrator.config.quantities import parse_duration
 from orchestrator.errors import Invalid
-from orchestrator.upgrade.setting import Setting
+
+if TYPE_CHECKING:
+    from orchestrator.upgrade.setting import Setting
 
 
 class Output(StrEnum):
@@ -76,9 +76,14 @@ def seconds_of(text: str) -> float:
     return _duration(text) if text else 0.0
 
 
-def read_setting(config: Path | None, *, with_steps: bool = False) -> Setting:
+def read_setting(config: Path | None, *, with_steps: bool = False) -> "Setting":
     """The configuration a command works with. Raises Invalid with all its errors, and `with_steps` also those
     of the phases and scripts it names."""
+    # Here, for commands that need none of it: `mirror` knows no services and steps.
+    from orchestrator.cli.actions import known_actions
+    from orchestrator.config.load import find_config, load_config
+    from orchestrator.upgrade.setting import Setting
+
     path = find_config(config).absolute()
     registry = known_actions()
     try:
