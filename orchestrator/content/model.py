@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 # The strongest first: which of several digests of one file decides.
 DIGEST_ALGORITHMS = ("sha256", "sha512", "sha384", "sha224", "sha1", "md5")
+# The certificates that clients verify a mirror's metadata with: at the root of its tree.
+KEY_FILE = "KEY.asc"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
 
 

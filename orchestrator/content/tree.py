@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from orchestrator.content.engine import Engine
 from orchestrator.content.formats import Composition, Offer
 from orchestrator.content.generations import Generation
-from orchestrator.content.model import Metadata, Package, Role, StoredFile
+from orchestrator.content.model import KEY_FILE, Metadata, Package, Role, StoredFile
 from orchestrator.content.signatures import Signer
 
-KEY_FILE = "KEY.asc"
 _SUFFIXES = (".deb", ".udeb", ".rpm")
 
 

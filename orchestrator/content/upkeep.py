@@ -16,9 +16,9 @@ from orchestrator.content.generations import (
     store_names,
 )
 from orchestrator.content.mirror import Wish, clone
+from orchestrator.content.model import KEY_FILE
 from orchestrator.content.outcome import Outcome
 from orchestrator.content.source import Source
-from orchestrator.content.tree import KEY_FILE
 from orchestrator.errors import Refused, UsageError
 
 

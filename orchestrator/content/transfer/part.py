@@ -4,8 +4,8 @@
     NAME.part    the bytes so far, locked while a process writes them
     NAME.json    where they came from, once there are many of them or the work was interrupted
 
-Small files are written in one go when they are complete. What is found of an earlier run is hashed before
-anything is added to it.
+Small files are written in one go, under a name of their own, when they are complete and right. What is found
+of an earlier run is hashed before anything is added to it.
 """
 
 import contextlib
@@ -63,7 +63,7 @@ class Part:
         except (FileNotFoundError, BlockingIOError):
             return
         note = read_json(self._note)
-        self._noted = note is not None
+        self._noted = self._note.exists()
         size = os.fstat(self._descriptor).st_size
         if not self._may_go_on(note, size):
             self.reset()
@@ -111,12 +111,15 @@ class Part:
         if self._descriptor < 0:
             self._create()
         self._hash(data)
+        self._write(data)
+        if noteworthy and not self._noted:
+            self._write_note()
+
+    def _write(self, data: bytes) -> None:
         try:
             write_all(self._descriptor, data)
         except OSError as error:
             raise OSError(error.errno, error.strerror, self.file) from None
-        if noteworthy and not self._noted:
-            self._write_note()
 
     def _flush(self) -> None:
         pieces, self._pieces, self._buffered = self._pieces, [], 0
@@ -131,10 +134,16 @@ class Part:
         assert self._target is not None
         try:
             self._descriptor = open_alone(self._target, create=True)
-            os.ftruncate(self._descriptor, 0)
         except BlockingIOError:
-            self.file = f"{self._target}.{os.getpid()}.{next(_numbers)}"
-            self._descriptor = open_alone(self.file, create=True)
+            self._create_own()
+            return
+        if os.fstat(self._descriptor).st_size:
+            os.ftruncate(self._descriptor, 0)
+
+    def _create_own(self) -> None:
+        """A file of a name that nobody else uses."""
+        self.file = f"{self._target}.{os.getpid()}.{next(_numbers)}"
+        self._descriptor = os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
 
     def reset(self) -> None:
         """Forget all bytes."""
@@ -148,12 +157,17 @@ class Part:
             os.lseek(self._descriptor, 0, os.SEEK_SET)
 
     def finish(self) -> None:
-        """Everything is there: write and hash what is still in memory."""
-        if self._target is None:
-            for piece in self._pieces:
-                self._hash(piece)
-        elif self._pieces or self._descriptor < 0:
-            self._flush()
+        """Everything is there: hash and write what is still in memory. What is wrong and was not written yet
+        is not written any more."""
+        if self._target is not None and self._descriptor >= 0:
+            if self._pieces:
+                self._flush()
+            return
+        data = b"".join(self._pieces)
+        self._hash(data)
+        if self._target is not None and not self.differs:
+            self._create_own()
+            self._write(data)
 
     @property
     def sha256(self) -> str:
@@ -181,7 +195,7 @@ class Part:
     def keep(self) -> None:
         """Leave what is there for a later run."""
         if self._target is None or not self.have:
-            self._close()
+            self.discard()
             return
         if self._pieces:
             self._flush()

@@ -28,8 +28,8 @@ class Request(NamedTuple):
 
 class Result(NamedTuple):
     """How a request ended. `url` really answered last, after redirects, without user and password. When DONE
-    the bytes are in `file` (the target, or a name of its own if another process was writing the target; it
-    stands complete, not synced) or in `data`. `attempts` counts addresses asked. `why` is empty when DONE."""
+    the bytes are in `file` (the target, or a name of its own beside it: small files, and where another process
+    was writing the target; it stands complete, not synced) or in `data`. `attempts` counts addresses asked. `why` is empty when DONE."""
 
     outcome: Outcome
     url: str

@@ -84,7 +84,7 @@ def test_apt_updates_plans_downloads_and_installs(debs: str, tmp_path: Path, kin
         assert (tmp_path / "client/usr/share/doc/app/filler").read_bytes() == b"filler"
         everything = "requirements" not in options
         assert (client.get("-s", "install", "unrelated").returncode == 0) is everything
-        assert translated(client, "app") == {"Translation-en"}
+        assert translated(client, "libapp") == {"Translation-en"}
 
 
 def translated(client: AptClient, name: str) -> set[str]:
@@ -170,6 +170,25 @@ def test_a_mirror_of_our_own_mirror_serves_apt_as_well(debs: str, tmp_path: Path
         assert apt(second, "again", url, tmp_path / "client").install("app") == APP
     with third.served() as url:
         assert apt(third, "part", url, tmp_path / "other").install("tool") == {"tool"}
+
+
+@pytest.mark.parametrize("kind", ["deb", "rpm"])
+def test_a_mirror_that_is_no_longer_signed_says_so_to_clients(
+    debs: str, rpms: str, tmp_path: Path, kind: str
+) -> None:
+    if kind == "deb":
+        source = deb_source("up", debs, SUITES, key(), **ours(mode="rebuilt"))
+    else:
+        source = rpm_source("up", rpms, REPOSITORIES, key(), **ours(mode="rebuilt"))
+    site = Site(tmp_path / "site", [source])
+    site.clone()
+    signed = site.client_config("up", "http://mirror.test/")
+    assert "Signed-By" in signed or "repo_gpgcheck=1" in signed
+    del source["sign_with"]
+    site.clone()
+    told = site.client_config("up", "http://mirror.test/")
+    assert "Signed-By" not in told
+    assert "repo_gpgcheck=1" not in told
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from orchestrator.content.model import Digest, safe_path
+from orchestrator.content.model import KEY_FILE, Digest, safe_path
 from orchestrator.errors import Invalid
 
 # How apt spells the digests in Release files and below by-hash/; the strongest first, as apt chooses.
@@ -83,10 +83,10 @@ def by_hash(path: str, digest: Digest) -> str:
 
 
 def lasts(path: str) -> bool:
-    """Whether the file at `path` is the same for ever: by-hash names, and all that is no metadata."""
+    """Whether the file at `path` is the same for ever: by-hash names, and all that is no metadata and no key."""
     if "/by-hash/" in f"/{path}":
         return True
-    return not path.startswith("dists/") and not posixpath.basename(path).startswith(_METADATA)
+    return not path.startswith(("dists/", KEY_FILE)) and not posixpath.basename(path).startswith(_METADATA)
 
 
 def package_place(component: str, origin: str, file_name: str) -> str:

@@ -7,7 +7,7 @@ stream requires it: clients check that. Defaults and end-of-life documents stay 
 
 import re
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -43,9 +43,28 @@ def written(package: Nevra) -> str:
     return f"{name}-{epoch}:{version}-{release}.{architecture}"
 
 
-def filtered(data: bytes, name: str, kept: Collection[Nevra]) -> bytes:
-    """The documents that belong to `kept` packages; empty when there are none. Raises BadContent."""
+def filtered(data: bytes, name: str, kept: Collection[Nevra], others: Collection[str] = ()) -> bytes:
+    """The documents that belong to `kept` packages; empty when there are none. Defaults also of `others`: modules
+    that are kept elsewhere. Raises BadContent."""
     documents = read(data, name)
+    chosen = _chosen(documents, kept)
+    modules = {*others, *(document.module for document in chosen)}
+    of_streams = set(map(id, chosen))
+    texts = [
+        document.text
+        for document in documents
+        if (id(document) in of_streams if document.kind == "modulemd" else document.module in modules)
+    ]
+    return "".join(texts).encode()
+
+
+def kept_modules(data: bytes, name: str, kept: Collection[Nevra]) -> set[str]:
+    """The modules of which a stream is kept. Raises BadContent."""
+    return {document.module for document in _chosen(read(data, name), kept)}
+
+
+def _chosen(documents: Sequence[Document], kept: Collection[Nevra]) -> list[Document]:
+    """The streams that have a kept package, or are required by such a one."""
     artifacts = {written(package) for package in kept}
     streams: dict[str, list[Document]] = defaultdict(list)
     for document in documents:
@@ -60,13 +79,7 @@ def filtered(data: bytes, name: str, kept: Collection[Nevra]) -> bytes:
         chosen[id(document)] = document
         for module, wanted in document.requires.items():
             waiting += [each for each in streams[module] if not wanted or each.stream in wanted]
-    modules = {document.module for document in chosen.values()}
-    texts = [
-        document.text
-        for document in documents
-        if (id(document) in chosen if document.kind == "modulemd" else document.module in modules)
-    ]
-    return "".join(texts).encode()
+    return list(chosen.values())
 
 
 def read(data: bytes, name: str) -> list[Document]:
@@ -97,10 +110,17 @@ def _document(text: str, name: str) -> Document:
         _word(loaded.get("document")),
         _word(content.get("module")) or _word(content.get("name")),
         _word(content.get("stream")),
-        frozenset(artifacts),
+        frozenset((*artifacts, *_listed(content))),
         _requires(content),
         _profiles(content),
     )
+
+
+def _listed(content: dict[Any, Any]) -> list[str]:
+    """The artifacts that do not stand one a line."""
+    artifacts = content.get("artifacts")
+    rpms = artifacts.get("rpms") if isinstance(artifacts, dict) else None
+    return [_word(each) for each in rpms] if isinstance(rpms, list) else []
 
 
 def _requires(content: dict[Any, Any]) -> dict[str, tuple[str, ...]]:

@@ -34,17 +34,40 @@ _PKGID = re.compile(rb"""\bpkgid\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 
 def rebuild(composition: Composition, offer: RpmOffer, pool: Pool) -> list[StoredFile]:
     """As `Format.rebuild`."""
+    everywhere = _Everywhere(composition, offer)
     files: list[StoredFile] = []
     for reading in offer.readings:
-        files += _Rebuilding(composition, offer, reading, pool).files()
+        files += _Rebuilding(composition, offer, reading, pool, everywhere).files()
     return files
+
+
+class _Everywhere:
+    """What is kept of all the repositories of the source together: groups, advisories and the defaults of modules
+    of one may speak of packages of another."""
+
+    def __init__(self, composition: Composition, offer: RpmOffer) -> None:
+        self.names = {package.name for package in composition.kept}
+        self.nevras = {advisories.nevra(package) for package in composition.kept}
+        self.modules: set[str] = set()
+        for reading in offer.readings:
+            record = reading.record("modules")
+            if record is not None:
+                self.modules |= modules.kept_modules(reading.text(record), reading.name(record), self.nevras)
 
 
 class _Rebuilding:
     """One repository's."""
 
-    def __init__(self, composition: Composition, offer: RpmOffer, reading: Reading, pool: Pool) -> None:
+    def __init__(
+        self,
+        composition: Composition,
+        offer: RpmOffer,
+        reading: Reading,
+        pool: Pool,
+        everywhere: _Everywhere,
+    ) -> None:
         self.offer, self.reading, self.composition = offer, reading, composition
+        self.everywhere = everywhere
         self.kept = _kept(composition, offer, reading)
         self.packages: list[Package] = []
         self.pkgids: dict[str, str] = {}  # the upstream's -> ours
@@ -54,11 +77,9 @@ class _Rebuilding:
         self._write_packages()
         for type_ in LISTS:
             self._write_list(type_)
-        names = {package.name for package in self.packages}
-        kept = {advisories.nevra(package) for package in self.packages}
-        self._write_updateinfo(kept)
-        self._write_modules(kept)
-        self._write_groups(names)
+        self._write_updateinfo()
+        self._write_modules()
+        self._write_groups()
         for record in self.reading.repomd.records:
             stored = self.reading.stored(record)
             if stored and record.type not in _REMADE and carried_over(record.type):
@@ -118,26 +139,28 @@ class _Rebuilding:
         attributes = {**attributes, "packages": str(count)}
         self.records.write(type_, f"{type_}.xml", document(tag, attributes, elements, name))
 
-    def _write_updateinfo(self, kept: set[advisories.Nevra]) -> None:
+    def _write_updateinfo(self) -> None:
         record = self.reading.record("updateinfo")
         if record is not None:
             name = self.reading.name(record)
-            elements = list(advisories.filtered(self.reading.pieces(record), name, kept))
+            elements = list(advisories.filtered(self.reading.pieces(record), name, self.everywhere.nevras))
             if elements:
                 self.records.write("updateinfo", "updateinfo.xml", document("updates", {}, elements, name))
 
-    def _write_modules(self, kept: set[advisories.Nevra]) -> None:
+    def _write_modules(self) -> None:
         record = self.reading.record("modules")
         if record is not None:
-            data = modules.filtered(self.reading.text(record), self.reading.name(record), kept)
+            text, name = self.reading.text(record), self.reading.name(record)
+            data = modules.filtered(text, name, self.everywhere.nevras, self.everywhere.modules)
             if data:
                 self.records.write("modules", "modules.yaml", [data])
 
-    def _write_groups(self, names: set[str]) -> None:
+    def _write_groups(self) -> None:
         """Plain, and compressed for the clients that ask for that first."""
         record = self.reading.record(*_GROUPS)
         if record is not None:
-            data = comps.filtered(self.reading.text(record), self.reading.name(record), names)
+            text, name = self.reading.text(record), self.reading.name(record)
+            data = comps.filtered(text, name, self.everywhere.names)
             self.records.write("group", "comps.xml", [data], compressed=False)
             self.records.write("group_gz", "comps.xml", [data])
 

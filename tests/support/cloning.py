@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs of `orchestrator mirror clone` that are killed: children of a process that has loaded everything already.
+
+    python -m tests.support.cloning CONFIG      reads lines, answers each with one
+
+    at POINT      clone; SIGKILL at the POINTth step towards the disk; "killed" or the exit status
+    after SECONDS clone; SIGKILL so long after its begin; the same
+    count         clone; the number of steps
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from orchestrator import content
+from orchestrator.content import pool as pools
+from orchestrator.content.publication import shelf
+from tests.support.killing import Points
+
+DEADLY = ("link", "mkdir", "rename", "replace", "symlink", "unlink", "rmdir", "fsync", "write", "open", "chmod")
+SYNC = "sync_file_system"
+
+
+def clone(config: Path) -> int:
+    mirrors = content.load_mirrors(config)
+    with content.Engine(mirrors) as engine:
+        outcomes = content.clone(engine, mirrors.sources, (), content.Wish())
+    for outcome in outcomes:
+        if outcome.error is not None:
+            print(outcome.error, *outcome.error.problems, file=sys.stderr, flush=True)
+    return int(content.exit_code_of(outcomes))
+
+
+def _clone_to(config: Path, point: int, count: int) -> None:
+    """In a child: die at `point`; 0: never, and the number of points is written to the descriptor `count`."""
+    points = Points(point, "")
+    write = os.write
+    for name in DEADLY:
+        setattr(os, name, points.around(getattr(os, name)))
+    for module in (pools, shelf):
+        setattr(module, SYNC, points.around(getattr(module, SYNC)))
+    code = clone(config)
+    if count >= 0:
+        write(count, str(points.passed).encode())
+    os._exit(code)
+
+
+def _child(work: Callable[[], object], kill_after: float | None = None) -> str:
+    child = os.fork()
+    if child == 0:
+        work()
+        os._exit(0)
+    ended, status = 0, 0
+    until = time.monotonic() + (kill_after or 0.0)
+    while kill_after is not None and not ended and time.monotonic() < until:
+        time.sleep(0.001)
+        ended, status = os.waitpid(child, os.WNOHANG)
+    if not ended:
+        if kill_after is not None:
+            os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+    return "killed" if os.WIFSIGNALED(status) else str(os.waitstatus_to_exitcode(status))
+
+
+def main() -> None:
+    import createrepo_c  # noqa: F401 - what a clone needs is loaded once
+    import pycurl  # noqa: F401
+    import pysequoia  # noqa: F401
+    import solv  # noqa: F401
+
+    config = Path(sys.argv[1])
+    for line in sys.stdin:
+        word, _, value = line.strip().partition(" ")
+        if word == "at":
+            told = _child(lambda point=int(value): _clone_to(config, point, -1))  # type: ignore[misc]
+        elif word == "after":
+            told = _child(lambda: os._exit(clone(config)), float(value))
+        else:
+            reading, writing = os.pipe()
+            _child(lambda descriptor=writing: _clone_to(config, 0, descriptor))  # type: ignore[misc]
+            os.close(writing)
+            told = os.read(reading, 100).decode()
+            os.close(reading)
+        print(told, flush=True)
+
+
+class Cloning:
+    def __init__(self, commands: IO[str], answers: IO[str]) -> None:
+        self._commands, self._answers = commands, answers
+
+    def ask(self, command: str) -> str:
+        print(command, file=self._commands, flush=True)
+        return self._answers.readline().strip()
+
+
+@contextmanager
+def cloning(config: Path) -> Iterator[Cloning]:
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.support.cloning", str(config)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).resolve().parents[2],
+    ) as process:
+        assert process.stdin and process.stdout
+        yield Cloning(process.stdin, process.stdout)
+        process.stdin.close()
+
+
+if __name__ == "__main__":
+    main()
