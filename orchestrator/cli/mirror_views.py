@@ -101,7 +101,8 @@ class _Bar:
         from rich.text import Text
 
         if event.name is Name.PROGRESS:
-            self._latest = event
+            if event.fields["bytes_total"]:  # or it is an entry file, of which nobody knows the size
+                self._latest = event
             return
         self._latest = None
         line = describe(event)
@@ -122,4 +123,4 @@ class _Bar:
             total=max(1, event.fields["bytes_total"]), completed=event.fields["bytes"], width=width
         )
         text = crop(f"{event.source}: {progress_text(event)}", width)
-        return Group(bar, Text(text, no_wrap=True))
+        return Group(Text(text, no_wrap=True), bar)  # the bar does not end its line

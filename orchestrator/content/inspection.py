@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.content.engine import Engine, in_part
-from orchestrator.content.groups import Group, groups_of
+from orchestrator.content.groups import Group, groups_of, known
 from orchestrator.content.model import Closure, ClosureOptions, Package, Query, Reason, Unresolved
 from orchestrator.content.resolving import Resolution, member_of, resolve
 from orchestrator.content.source import Source
@@ -14,8 +14,9 @@ from orchestrator.errors import Refused, UsageError
 
 def search(engine: Engine, names: Sequence[str], query: Query) -> list[Package]:
     """The packages of the named sources (all without a name) for which all of the query holds."""
-    sources = [engine.source(name) for name in names] if names else engine.mirrors.sources
-    return [package for source in sources for package in engine.read(source.name).search(query)]
+    by_name = {source.name: source for source in engine.mirrors.sources}
+    chosen = known(by_name, names) if names else by_name
+    return [package for name in chosen for package in engine.read(name).search(query)]
 
 
 def closure(

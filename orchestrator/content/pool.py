@@ -88,9 +88,10 @@ class Pool:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _READABLE)
         try:
             write_all(descriptor, data)
-        except OSError:
+        except OSError as error:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+            error.filename = error.filename or str(temporary)
             raise
         finally:
             os.close(descriptor)

@@ -48,7 +48,7 @@ def remove_directory(path: Path) -> None:
 def replace_file(path: Path, data: bytes, *, mode: int = 0o644, durable: bool = True) -> None:
     """Give `path` the content `data` at once: a reader, or a crash, sees the old one or the new one.
 
-    Without `durable` a power cut may bring the old content back.
+    Without `durable` a power cut may bring the old content back. Raises OSError, naming a path.
     """
     temporary = path.with_name(f".{path.name}.new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
@@ -60,9 +60,10 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o644, durable: bool = 
         finally:
             os.close(descriptor)
         temporary.replace(path)
-    except OSError:
+    except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()  # half of it would take up what is left of a full disk
+        error.filename = error.filename or str(path)
         raise
     if durable:
         fsync_directory(path.parent)

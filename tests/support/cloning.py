@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs of `orchestrator mirror clone` that are killed: children of a process that has loaded everything already.
 
-    python -m tests.support.cloning CONFIG      reads lines, answers each with one
+python -m tests.support.cloning CONFIG      reads lines, answers each with one
 
-    at POINT      clone; SIGKILL at the POINTth step towards the disk; "killed" or the exit status
-    after SECONDS clone; SIGKILL so long after its begin; the same
-    count         clone; the number of steps
+at POINT      clone; SIGKILL at the POINTth step towards the disk; "killed" or the exit status
+after SECONDS clone; SIGKILL so long after its begin; the same
+count         clone; the number of steps
 """
 
 import os
@@ -23,7 +23,19 @@ from orchestrator.content import pool as pools
 from orchestrator.content.publication import shelf
 from tests.support.killing import Points
 
-DEADLY = ("link", "mkdir", "rename", "replace", "symlink", "unlink", "rmdir", "fsync", "write", "open", "chmod")
+DEADLY = (
+    "link",
+    "mkdir",
+    "rename",
+    "replace",
+    "symlink",
+    "unlink",
+    "rmdir",
+    "fsync",
+    "write",
+    "open",
+    "chmod",
+)
 SYNC = "sync_file_system"
 
 

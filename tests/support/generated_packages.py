@@ -8,7 +8,7 @@ from tests.support.deb_repository import Deb
 from tests.support.rpm_repository import Rpm
 
 
-def generated_rpms(seed: int, count: int = 300) -> list[Rpm]:
+def generated_rpms(seed: int, count: int = 200) -> list[Rpm]:
     """Versioned, boolean and file requirements, virtual names, packages that replace others, weak ones, some with
     two versions. Each needs only those before it, but for a circle now and then."""
     chance = random.Random(seed)

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 
 # Bytes that may wait here before the network does.
-_ROOM = 24 * 1024 * 1024
+_ROOM = 16 * 1024 * 1024
 
 
 class Desk:

@@ -24,7 +24,7 @@ from orchestrator.content.transfer.policy import Half
 from orchestrator.host.files import open_alone, read_json, replace_file, write_all
 
 # So much of a file goes to the desk at once: with many connections it is many times in memory.
-_BLOCK = 256 * 1024
+_BLOCK = 512 * 1024
 _WORTH_A_NOTE = 1024 * 1024
 _PIECE = 1024 * 1024
 _NOWHERE = Half()

@@ -212,6 +212,23 @@ def test_an_entry_file_that_cannot_be_had(either: Mirror, case: Case) -> None:
     holds(either, outcome, case.end, before, path)
 
 
+@pytest.mark.parametrize("name", ["Release", "Release.gpg"])
+def test_a_file_beside_the_entry_file_that_cannot_be_had_for_now_is_no_file_that_is_not_there(
+    mirror: Mirror, name: str
+) -> None:
+    """A tree that is the upstream's would be without it until the upstream changes."""
+    if mirror.kind != "deb":
+        name = "repomd.xml.asc"
+    path = f"{ENTRY[mirror.kind].rpartition('/')[0]}/{name}"
+    before = mirror.snapshot()
+    mirror.server.faults[f"/{path}"] = always(status(503))
+    outcome = mirror.clone()
+    holds(mirror, outcome, RIGHT if mirror.kind == "deb" and mirror.rebuilt else FAILED, before, path)
+    mirror.server.faults.clear()
+    assert mirror.clone().exit_code == 0
+    assert (mirror.published / path).exists()
+
+
 @pytest.mark.parametrize("fault", ABSENT.values(), ids=list(ABSENT))
 def test_an_entry_file_that_is_not_there(either: Mirror, fault: Fault) -> None:
     before, path = either.snapshot(), ENTRY[either.kind]

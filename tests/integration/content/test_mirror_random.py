@@ -26,7 +26,7 @@ from tests.support.fault_server import (
 )
 from tests.support.mirrored import KINDS, Kind, Mirror, mirrored
 
-RUNS = 5
+RUNS, LAST = 5, 8
 FAULTS: list[Fault] = [
     cut(0),
     cut(100),
@@ -78,12 +78,15 @@ def test_whatever_happens_the_mirror_is_whole_and_in_the_end_right(
                 unruly(mirror, chance, chance.choice([0.1, 0.3, 0.6]))
                 outcome = mirror.clone()
                 assert outcome.exit_code in (0, 1, 3), outcome.error
-                assert outcome.error is None or mirror.server.url in str(outcome.error) + str(outcome.error.problems)
+                assert outcome.error is None or mirror.server.url in str(outcome.error) + str(
+                    outcome.error.problems
+                )
                 assert mirror.generation == outcome.generation
                 assert mirror.wrong() == []
         mirror.server.faults.clear()
         mirror.configure(keep=1)
-        outcome = mirror.clone(force=True, full_check=True)
+        mirror.offer(LAST)
+        outcome = mirror.clone(full_check=True)
         assert outcome.exit_code == 0, outcome.error
         assert mirror.wrong() == []
         assert mirror.snapshot() == undisturbed(mirror, tmp_path / "b")

@@ -135,7 +135,6 @@ def test_credentials_in_an_address_are_used_there_and_shown_nowhere(
     assert [asked.headers["authorization"] for asked in server.asked] == [basic("me", "pa/ss")] * 2
     assert secrets(other) == set()
     server.faults["/file"] = always(status(403))
-    (tmp_path / "a.part").unlink()
     result = fetch(request(tmp_path, address))
     assert result.outcome is Outcome.FORBIDDEN
     assert "pa" not in result.why.replace("path", "")
@@ -234,7 +233,6 @@ def test_a_client_certificate_is_shown_to_the_own_host_alone(certificates: Path,
     ):
         server.write("file", DATA)
         assert fetch(request(tmp_path, server.url + "file", access=access)).outcome is Outcome.DONE
-        (tmp_path / "a.part").unlink()
         server.faults["/file"] = always(redirect(other.url + "file"))
         result = fetch(request(tmp_path, server.url + "file", access=access))
         assert result.outcome is Outcome.UNREACHABLE
@@ -373,7 +371,6 @@ def test_the_environment_names_a_proxy_and_who_does_without(
     monkeypatch.setenv("http_proxy", proxy[0])
     assert fetch(request(tmp_path, server.url + "file")).outcome is Outcome.DONE
     assert "via" in server.asked[-1].headers
-    (tmp_path / "a.part").unlink()
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     assert fetch(request(tmp_path, server.url + "file")).outcome is Outcome.DONE
     assert "via" not in server.asked[-1].headers

@@ -102,6 +102,8 @@ class EntryReader:
         """Release and Release.gpg, which must say the same as InRelease; for a tree that is the upstream's."""
         reply = self._ask("Release", None)
         if reply.outcome is not Outcome.DONE:
+            if reply.outcome is Outcome.UNREACHABLE and not self.source.rebuilt:
+                raise _refusal(reply)  # or the tree would be without it until the upstream changes
             if reply.outcome not in _ABSENT:
                 self.trust.warn(f"Release cannot be compared with InRelease: {reply}")
             return ()
@@ -116,6 +118,8 @@ class EntryReader:
         if self.source.rebuilt:
             return ()
         signature = self._ask("Release.gpg", None)
+        if signature.outcome is Outcome.UNREACHABLE:
+            raise _refusal(signature)
         if signature.outcome is not Outcome.DONE:
             return (("Release", reply.data),) if self.source.unsigned else ()
         self._verify(reply, signature)

@@ -27,11 +27,13 @@ class Wish:
 
 @dataclass(slots=True)
 class _Root:
-    """One of `numbers` is to be in, with what it needs; `granted` is the one that is."""
+    """One of `numbers` is to be in, with what it needs; `granted` is the one that is. Of what is `welcome` nobody
+    misses what cannot be had."""
 
     numbers: Sequence[int]
     wish: Wish | None = None
     granted: int = 0
+    welcome: bool = False
 
 
 class Resolution:
@@ -53,7 +55,8 @@ class Resolution:
 
     def closure(self) -> Closure:
         roots = [*self._roots()]
-        self._grant(roots)
+        self._grant([root for root in roots if not root.welcome])
+        self._rounds([root for root in roots if root.welcome])
         if self._options.all_alternatives:
             self._take_alternatives()
         reasons = self._reasons(roots)
@@ -73,11 +76,20 @@ class Resolution:
                 raise Invalid(f"{wish.text!r} is not a boolean requirement", hint="like (a or b >= 1)")
             if numbers:
                 yield _Root(numbers, wish)
+                yield from self._of_the_name(numbers, wish)
             else:
                 self._miss(Unresolved(wish.text, None, self._nearest(wish.relation, close=True)))
         for number in self._everything:
             if self._solver.can_be_had(number):
                 yield _Root((number,))
+
+    def _of_the_name(self, numbers: Sequence[int], wish: Wish) -> Iterator[_Root]:
+        """The package that was asked for, also when another replaces it: without it dnf does not know the name."""
+        if wish.relation is None:
+            return
+        named = [number for number in numbers if self._solver.package(number).name == wish.relation.name]
+        if 0 < len(named) < len(numbers):
+            yield _Root(named, wish, welcome=True)
 
     @cached_property
     def _everything(self) -> list[int]:

@@ -76,7 +76,7 @@ def missing(closure: Closure) -> list[tuple[str, str, str]]:
         ("(mta and deep)", {"mta", "deep"}),
         ("rich-file", {"rich-file", "deep"}),
         ("conditional", {"conditional", "a", "deep"}),
-        ("old", {"newest"}),
+        ("old", {"newest", "old"}),
         ("old = 1-1", {"old"}),
         ("@servers", {"mta", "a"}),
         ("@all", {"mta", "a"}),
