@@ -180,7 +180,16 @@ class _Clone:
                 self.engine.tell(Name.CHANGED, source.name, attempt=attempt + 1)
         # The last round's set belongs together, whatever the upstream has become since.
         self.readings = readings
-        return [self._finish(plan, resolution, brought[plan.source.name]) for plan in plans]
+        return [self._finished(plan, resolution, brought[plan.source.name]) for plan in plans]
+
+    def _finished(self, plan: Plan, resolution: Resolution, brought: Mapping[str, Brought]) -> Outcome:
+        """One target that fails does not keep the others of the group from being published."""
+        try:
+            return self._finish(plan, resolution, brought)
+        except Interrupted:
+            raise
+        except OrchestratorError as error:
+            return _failed(self.engine, plan.source, error)
 
     def _resolve(self) -> Resolution:
         sources = self.group.sources
