@@ -4,6 +4,7 @@ this one and says which `Upstream` it is tested with.
 """
 
 import hashlib
+import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -85,11 +86,16 @@ class FormatConformance:
 
     make: type[Upstream]
 
+    @pytest.fixture(scope="class")
+    def template(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        root = tmp_path_factory.mktemp("template") / "upstream"
+        self.make(root, key()).write(FIRST_HALF, SECOND_HALF)
+        return root
+
     @pytest.fixture
-    def upstream(self, tmp_path: Path) -> Upstream:
-        upstream = self.make(tmp_path / "upstream", key())
-        upstream.write(FIRST_HALF, SECOND_HALF)
-        return upstream
+    def upstream(self, template: Path, tmp_path: Path) -> Upstream:
+        shutil.copytree(template, tmp_path / "upstream")
+        return self.make(tmp_path / "upstream", key())
 
     @pytest.fixture
     def reader(self, tmp_path: Path, upstream: Upstream) -> Reader:
@@ -120,10 +126,14 @@ class FormatConformance:
         self, reader: Reader, upstream: Upstream
     ) -> None:
         before = reader.refresh()
+        entry = upstream.root / upstream.entry(0)
+        first = {path: path.read_bytes() for path in entry.parent.rglob("*") if path.is_file()}
         upstream.write(FIRST_HALF, (NEWER,), day=1)
-        upstream_of_first = self.make(upstream.root, key())
-        upstream_of_first.write(FIRST_HALF, (NEWER,), day=1)
+        for path, data in first.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
         after = reader.refresh()
+        assert after[0] is before[0]
         assert after[1] is not before[1]
         assert "late" not in {package.name for package in reader.offer.packages()}
 

@@ -5,6 +5,8 @@ import hashlib
 import itertools
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +43,7 @@ from tests.support.fault_server import (
     without,
     without_length,
 )
+from tests.support.servers import wait_until
 
 SMALL = bytes(range(256)) * 16
 LARGE = os.urandom(1 << 20) * 3
@@ -335,6 +338,34 @@ def test_another_run_goes_on_where_one_ended(server: FaultServer, tmp_path: Path
     assert asked["range"] == f"bytes={2 << 20}-"
     assert asked["if-range"].startswith('"')
     assert not target.with_suffix(".json").exists()
+
+
+DYING = """
+import sys
+from pathlib import Path
+from orchestrator.content.model import Digest
+from orchestrator.content.source import Common
+from orchestrator.content.transfer.engine import Transfer
+from orchestrator.content.transfer.requests import Request
+
+url, target, size, sha256 = sys.argv[1:]
+Transfer(Common()).fetch([Request((url,), Path(target), int(size), Digest("sha256", sha256))])
+"""
+
+
+def test_a_killed_run_loses_no_more_than_what_was_in_flight(server: FaultServer, tmp_path: Path) -> None:
+    server.faults["/large"] = [stall(2_500_000)]
+    target = tmp_path / "a.part"
+    words = [server.url + "large", str(target), str(len(LARGE)), sha256(LARGE).value]
+    process = subprocess.Popen([sys.executable, "-c", DYING, *words])
+    wait_until(lambda: target.exists() and target.stat().st_size >= 2 << 20, "blocks are written", process)
+    process.kill()
+    process.wait()
+    check_done(fetch(of(LARGE, target, server.url + "large")), LARGE)
+    asked = server.asked[-1].headers
+    assert int(asked["range"].removeprefix("bytes=").rstrip("-")) >= 2 << 20
+    assert "if-range" in asked
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.part", "www"]
 
 
 @pytest.mark.parametrize("note", [None, b"", b"[]", b'{"url": 5}', b"{"])
