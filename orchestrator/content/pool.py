@@ -8,7 +8,7 @@
     root/incoming/<key>.part, .json    half a download, and what is needed to go on with it
 
 A name in `pool/` appears only after the bytes are on the disk: what arrives waits in `incoming/` until
-`settle`, which waits for the disk once for all of it. What a dead run left in `incoming/` is hashed before
+`settle`, which waits for the disk once for all of it (once for each 64 MiB, while more arrives). What a dead run left in `incoming/` is hashed before
 it is believed. A file of an unsettled name is never replaced: another run may be waiting for the disk with it.
 """
 
@@ -26,6 +26,8 @@ from orchestrator.errors import BadContent
 from orchestrator.host.files import make_directory, sync_file_system, write_all
 
 _PIECE = 1 << 20
+# So much is left to the disk at once, that it need not do all of its work at the end.
+_BEHIND = 64 << 20
 _HEX = re.compile(r"[0-9a-f]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # A web server of another user reads the trees, whatever the umask of the run.
@@ -45,6 +47,9 @@ class Pool:
         self._unsettled: dict[str, tuple[str, int]] = {}
         self._prefixes: set[str] = set()
         self._guard = threading.Lock()
+        self._since_settling = 0
+        self._behind: threading.Thread | None = None
+        self._failure: OSError | None = None
 
     def path(self, sha256: str) -> Path:
         """Where the bytes of a file that is in the pool are. Before `settle` that is not for long."""
@@ -130,12 +135,35 @@ class Pool:
                 spare, whole = (known, whole) if known.endswith(".own") else (whole, known)
                 os.unlink(spare)
             self._unsettled[sha256] = (whole, size)
+            self._since_settling += size
+            if self._since_settling >= _BEHIND and self._behind is None:
+                self._since_settling = 0
+                self._behind = threading.Thread(target=self._settle_behind, daemon=True)
+                self._behind.start()
+
+    def _settle_behind(self) -> None:
+        try:
+            self._settle()
+        except OSError as error:
+            self._failure = error
+        finally:
+            self._behind = None
 
     def _own_name(self, sha256: str, suffix: str) -> Path:
         return self.incoming / f"{sha256}.{os.getpid()}.{threading.get_ident()}.{suffix}"
 
     def settle(self) -> None:
-        """Wait until all that was added is on the disk, and give it its names. Raises OSError."""
+        """Wait until all that was added is on the disk, and give it its names. Raises OSError, also for what was
+        settled while more arrived."""
+        behind = self._behind
+        if behind is not None:
+            behind.join()
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+        self._settle()
+
+    def _settle(self) -> None:
         with self._guard:
             waiting = {sha256: place for sha256, (place, _) in self._unsettled.items()}
         if not waiting:

@@ -8,7 +8,9 @@ after SECONDS clone; SIGKILL so long after its begin; the same
 count         clone; the number of steps
 """
 
+import importlib
 import os
+import pkgutil
 import signal
 import subprocess
 import sys
@@ -80,12 +82,16 @@ def _child(work: Callable[[], object], kill_after: float | None = None) -> str:
     return "killed" if os.WIFSIGNALED(status) else str(os.waitstatus_to_exitcode(status))
 
 
-def main() -> None:
-    import createrepo_c  # noqa: F401 - what a clone needs is loaded once
-    import pycurl  # noqa: F401
-    import pysequoia  # noqa: F401
-    import solv  # noqa: F401
+def load_everything() -> None:
+    """What a clone imports when it comes to it."""
+    for module in pkgutil.walk_packages(content.__path__, f"{content.__name__}."):
+        importlib.import_module(module.name)
+    for name in ("concurrent.futures.thread", "isal.igzip", "pycurl", "pysequoia", "solv", "zstandard"):
+        importlib.import_module(name)
 
+
+def main() -> None:
+    load_everything()
     config = Path(sys.argv[1])
     for line in sys.stdin:
         word, _, value = line.strip().partition(" ")
@@ -120,7 +126,8 @@ def cloning(config: Path) -> Iterator[Cloning]:
         text=True,
         cwd=Path(__file__).resolve().parents[2],
     ) as process:
-        assert process.stdin and process.stdout
+        assert process.stdin
+        assert process.stdout
         yield Cloning(process.stdin, process.stdout)
         process.stdin.close()
 

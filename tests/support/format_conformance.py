@@ -3,8 +3,11 @@
 this one and says which `Upstream` it is tested with.
 """
 
+import atexit
+import functools
 import hashlib
 import shutil
+import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -81,20 +84,23 @@ def _spoilt(path: Path) -> None:
     path.write_bytes(bytes(byte ^ 1 for byte in path.read_bytes()))
 
 
+@functools.cache
+def _template(make: type[Upstream]) -> Path:
+    """An upstream to be copied: quicker than to make it again."""
+    root = Path(tempfile.mkdtemp(prefix="template-"))
+    atexit.register(shutil.rmtree, root, True)
+    make(root, key()).write(FIRST_HALF, SECOND_HALF)
+    return root
+
+
 class FormatConformance:
     """`make` gives an upstream without packages below a directory, signed with a key or not."""
 
     make: type[Upstream]
 
-    @pytest.fixture(scope="class")
-    def template(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        root = tmp_path_factory.mktemp("template") / "upstream"
-        self.make(root, key()).write(FIRST_HALF, SECOND_HALF)
-        return root
-
     @pytest.fixture
-    def upstream(self, template: Path, tmp_path: Path) -> Upstream:
-        shutil.copytree(template, tmp_path / "upstream")
+    def upstream(self, tmp_path: Path) -> Upstream:
+        shutil.copytree(_template(self.make), tmp_path / "upstream")
         return self.make(tmp_path / "upstream", key())
 
     @pytest.fixture

@@ -237,7 +237,7 @@ class Poller:
 
     def run(self) -> None:
         kind, published, repository = self._seen
-        while not self.rounds or not self.stopping.wait(0.005):
+        while not self.rounds or not self.stopping.wait(0.02):
             self.wrong += mirror_walk.visit(kind, published, repository)
             self.rounds += 1
 

@@ -35,7 +35,7 @@ def _remove_incoming(pool: Pool, before: float) -> int:
         for entry in entries:
             status = entry.stat(follow_symlinks=False)
             # What had the name of a dead run alone, nobody goes on with.
-            dead = entry.name.endswith((".new", ".own"))
+            dead = entry.name.endswith((".new", ".own")) or ".part." in entry.name
             if entry.is_file(follow_symlinks=False) and (dead or status.st_mtime <= before):
                 os.unlink(entry.path)
                 freed += status.st_size if status.st_nlink == 1 else 0

@@ -91,23 +91,17 @@ class Transfer:
             self._loop = None
 
     def _run(self, loop: Loop, batch: Batch, progress: "_Progress") -> None:
-        with concurrent.futures.ThreadPoolExecutor(2, "transfer") as threads:
+        with concurrent.futures.ThreadPoolExecutor(1, "transfer") as threads:
             try:
-                running = {threads.submit(loop.run, batch), threads.submit(batch.desk.run, batch.halt)}
+                running = threads.submit(loop.run, batch)
                 self._wait(running, batch, progress)
             finally:
                 batch.halt.set()
-        for thread in running:
-            thread.result()
+        running.result()
 
-    def _wait(
-        self, waiting: set[concurrent.futures.Future[None]], batch: Batch, progress: "_Progress"
-    ) -> None:
-        while True:
-            _, waiting = concurrent.futures.wait(waiting, _TURN)
-            if not waiting:
-                return
-            if not batch.halt.is_set():  # else one of the two has failed, which is told next
+    def _wait(self, running: concurrent.futures.Future[None], batch: Batch, progress: "_Progress") -> None:
+        while concurrent.futures.wait([running], _TURN).not_done:
+            if not batch.halt.is_set():  # else it has failed, which is told next
                 if self._stop():
                     raise Interrupted("stopped while files were fetched")
                 self._tell(batch, progress)

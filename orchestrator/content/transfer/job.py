@@ -9,7 +9,6 @@ from orchestrator.content.fetching import Outcome
 from orchestrator.content.model import Validators
 from orchestrator.content.transfer.access import Standing
 from orchestrator.content.transfer.addresses import is_within, origin_of, shown, split_userinfo
-from orchestrator.content.transfer.desk import Desk
 from orchestrator.content.transfer.part import Part
 from orchestrator.content.transfer.policy import (
     Half,
@@ -37,17 +36,17 @@ _ABORT = -1
 
 
 class Job:
-    """Two threads work at it, never at the same time: the network's while a request is under way, then the
-    desk's. Methods raise OSError for the disk of the target. `lines` takes the heads of answers."""
+    """Methods raise OSError for the disk of the target, but not `body`: the next that is called does. `lines`
+    takes the heads of answers."""
 
-    def __init__(self, index: int, request: Request, rules: Rules, desk: Desk) -> None:
+    def __init__(self, index: int, request: Request, rules: Rules) -> None:
         self.index, self.request = index, request
         self.target = None if request.target is None else os.fspath(request.target)
         self.lines: list[bytes] = []
         self.attempts = 0
         self.url = ""  # what is asked now: an address, or where it redirected to
         self._origin = origin_of("")
-        self.part = Part(self.target, request.size, request.digest, desk)
+        self.part = Part(self.target, request.size, request.digest)
         self._rules, self._meter = rules, rules.meter
         self._paced = bool(rules.pace.rate)
         self._itinerary = Itinerary(len(request.urls), rules.retries)
@@ -119,7 +118,6 @@ class Job:
         """A request for `url` goes out: header lines of its own."""
         if not self._redirects:
             self.attempts += 1
-        self.part.at_desk = self.local
         self._head, self._waste = None, 0
         self.lines.clear()
         known, headers = self.request.known, []
@@ -147,7 +145,7 @@ class Job:
         size = len(data)
         if self.taking or self._open_or_fail():
             self._meter.came += size
-            return None if self._take(data, size) else _ABORT
+            return None if self._take_or_fail(data, size) else _ABORT
         self._meter.add(more=size, lost=size)
         self._waste += size
         refused = self._verdict or self._restart or self._fault or self._waste > _WASTE
@@ -157,6 +155,14 @@ class Job:
         """Bytes of the file from elsewhere. Whether more are wanted."""
         self._meter.add(more=len(data))
         return self._take(data, len(data))
+
+    def _take_or_fail(self, data: bytes, size: int) -> bool:
+        """Within libcurl nothing may be raised."""
+        try:
+            return self._take(data, size)
+        except OSError as error:
+            self._fault = error
+            return False
 
     def _take(self, data: bytes, size: int) -> bool:
         part = self.part

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The network thread: all connections on one libcurl multi handle, jobs passing through.
 
-A connection gets its next request before anything else is done about the last one; bytes go to the desk.
+A connection gets its next request before anything else is done about the last one. Hashing and writing are done
+here too: a second thread for them costs more than it takes off this one.
 """
 
 import contextlib
-import functools
 import heapq
 import itertools
 import os
@@ -18,16 +18,13 @@ from typing import Any, NamedTuple
 from orchestrator.content.source import Common
 from orchestrator.content.transfer import access, local
 from orchestrator.content.transfer.addresses import shown
-from orchestrator.content.transfer.desk import Desk
 from orchestrator.content.transfer.job import Job
 from orchestrator.content.transfer.requests import Request, Result, Retrying
 from orchestrator.content.transfer.rules import Again, Rules
 from orchestrator.host import clock
 
-# Seconds: how long the loop waits at most before it looks around; the same when something may come from the
-# desk, for which no socket tells; and when libcurl has no socket to watch.
+# Seconds: how long the loop waits at most before it looks around; the same when libcurl has no socket to watch.
 _PATIENCE = 0.1
-_FOR_THE_DESK = 0.02
 _FOR_NOTHING = 0.005
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -43,12 +40,11 @@ class Batch:
         halt: threading.Event,
     ) -> None:
         self.requests, self.rules, self.halt = requests, rules, halt
-        self.desk = Desk()
         self.results: list[Result | None] = [None] * len(requests)
         self.retries: queue.SimpleQueue[Retrying] = queue.SimpleQueue()
         self.started = 0
         self.live: set[Job] = set()
-        # What came back from the desk: to be asked for again.
+        # To be asked for again.
         self.returned: deque[tuple[Job, Again]] = deque()
         self._done = done
 
@@ -56,13 +52,13 @@ class Batch:
         """The next request of which nothing was done yet."""
         if self.started >= len(self.requests):
             return None
-        job = Job(self.started, self.requests[self.started], self.rules, self.desk)
+        job = Job(self.started, self.requests[self.started], self.rules)
         self.started += 1
         self.live.add(job)
         return job
 
     def settle(self, job: Job, step: Result | Again) -> None:
-        """In whichever thread: the job has ended, or goes on."""
+        """The job has ended, or goes on."""
         if isinstance(step, Again):
             self.returned.append((job, step))
             return
@@ -72,10 +68,6 @@ class Batch:
         finally:
             self.live.discard(job)
             job.close(step)
-
-    def hand_over(self, job: Job, work: Callable[[], Result | Again]) -> None:
-        """Have the desk do what decides how the job goes on."""
-        self.desk.put(0, lambda: self.settle(job, work()))
 
     def abandon(self) -> None:
         """Leave what is half there for another run, once nobody works at it."""
@@ -130,7 +122,6 @@ class Loop:
             raise
         finally:
             self._let_go()
-            batch.desk.finish()
 
     def close(self) -> None:
         """Close all connections."""
@@ -143,13 +134,13 @@ class Loop:
         all is done."""
         self._refill(batch)
         if not self._active:
-            if not (self._ready or self._later or batch.returned or batch.desk.tasks):
+            if not (self._ready or self._later or batch.returned):
                 return False
-            self._wait(batch, _FOR_NOTHING if batch.desk.tasks else self._until_later())
+            self._wait(batch, self._until_later())
             return True
         debt = batch.rules.pace.debt(clock.monotonic())
-        if debt or batch.desk.full:
-            self._wait(batch, debt or _FOR_NOTHING)
+        if debt:
+            self._wait(batch, debt)
             return True
         self._multi.perform()
         ends = self._collect()
@@ -159,15 +150,11 @@ class Loop:
         self._refill(batch)
         self._multi.perform()
         for end in ends:
-            work = functools.partial(end.job.ended, end.number, end.text, end.location)
-            if end.job.part.handed_over:
-                batch.hand_over(end.job, work)
-            else:
-                batch.settle(end.job, work())
+            batch.settle(end.job, end.job.ended(end.number, end.text, end.location))
         return True
 
     def _await_network(self, batch: Batch) -> None:
-        patience = min(_FOR_THE_DESK if batch.desk.tasks else _PATIENCE, self._until_later())
+        patience = min(_PATIENCE, self._until_later())
         timeout = self._multi.timeout()
         if timeout >= 0:
             patience = min(patience, timeout / 1000)
@@ -188,7 +175,7 @@ class Loop:
             if job is None:
                 return
             if job.local:
-                batch.hand_over(job, functools.partial(local.answer, job))
+                batch.settle(job, local.answer(job))
             else:
                 self._send(job)
 
@@ -206,11 +193,9 @@ class Loop:
             return self._ready.popleft()
         if self._later and self._later[0][0] <= clock.monotonic():
             return heapq.heappop(self._later)[2]
-        while batch.desk.tasks < 2 * self._connections and (job := batch.start_next()) is not None:
-            if job.target is not None and os.path.exists(job.target):
-                batch.hand_over(job, job.begin_with_what_is_left)
-                continue
-            step = job.begin()
+        while not batch.halt.is_set() and (job := batch.start_next()) is not None:
+            left = job.target is not None and os.path.exists(job.target)
+            step = job.begin_with_what_is_left() if left else job.begin()
             if isinstance(step, Again):
                 return job
             batch.settle(job, step)

@@ -9,7 +9,6 @@ of an earlier run is hashed before anything is added to it.
 """
 
 import contextlib
-import functools
 import hashlib
 import itertools
 import json
@@ -19,11 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.content.model import Digest
-from orchestrator.content.transfer.desk import Desk
 from orchestrator.content.transfer.policy import Half
 from orchestrator.host.files import open_alone, read_json, replace_file, write_all
 
-# So much of a file goes to the desk at once: with many connections it is many times in memory.
+# So much of a file is written at once: with many connections it is many times in memory.
 _BLOCK = 512 * 1024
 _WORTH_A_NOTE = 1024 * 1024
 _PIECE = 1024 * 1024
@@ -32,15 +30,13 @@ _numbers = itertools.count()
 
 
 class Part:
-    """The bytes of one file; full blocks of them go to the desk. Methods raise OSError."""
+    """The bytes of one file; full blocks of them are written. Methods raise OSError."""
 
-    def __init__(self, target: str | None, size: int | None, digest: Digest | None, desk: Desk) -> None:
+    def __init__(self, target: str | None, size: int | None, digest: Digest | None) -> None:
         self.have = 0
         self.half = _NOWHERE
         self.resumed = False
-        self.at_desk = False  # whether it is the desk's thread that writes
-        self.handed_over = False  # whether the desk has blocks of it
-        self._target, self._size, self._digest, self._desk = target, size, digest, desk
+        self._target, self._size, self._digest = target, size, digest
         self.file = target
         self._descriptor = -1
         self._pieces: list[bytes] = []
@@ -98,15 +94,9 @@ class Part:
         if self._buffered < _BLOCK or self._target is None:
             return
         noteworthy = not self._noted and self.have >= _WORTH_A_NOTE
-        if self.at_desk:
-            self._flush()
-        else:
-            self.handed_over = True
-            self._desk.put(self._buffered, functools.partial(self._store, self._pieces, noteworthy))
-            self._pieces, self._buffered = [], 0
+        self._flush(noteworthy=noteworthy)
 
     def _store(self, pieces: list[bytes], noteworthy: bool) -> None:
-        """Hash and write; in the desk's thread, or when no other works at this file."""
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         if self._descriptor < 0:
             self._create()
@@ -121,9 +111,9 @@ class Part:
         except OSError as error:
             raise OSError(error.errno, error.strerror, self.file) from None
 
-    def _flush(self) -> None:
+    def _flush(self, *, noteworthy: bool = False) -> None:
         pieces, self._pieces, self._buffered = self._pieces, [], 0
-        self._store(pieces, noteworthy=False)
+        self._store(pieces, noteworthy)
 
     def _hash(self, data: bytes) -> None:
         self._sha256.update(data)

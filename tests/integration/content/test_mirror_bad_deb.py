@@ -31,6 +31,11 @@ def full_deb(tmp_path: Path) -> Iterator[Mirror]:
 # deb: lists of packages -----------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def partial_deb(tmp_path: Path) -> Iterator[Mirror]:
+    yield from start("deb", tmp_path, partial=True)
+
+
 def entry(**fields: str) -> Callable[[Path], object]:
     """What the index says of `db`."""
     return lambda root: deb_with(root, fields)
@@ -127,12 +132,21 @@ DEB_INDEXES = {
     "another list than Release says": Bad(another_than_release, ("Packages", "Release")),
     "another list, unpacked, than Release says": Bad(another_unpacked, (INDEX, "unpacked")),
     "a compressed list that ends in the middle": Bad(cut_archive, (INDEX, "decompressed")),
+    "only weak digests": Bad(weak_only, ("MD5", INDEX)),
+}
+
+
+DEB_BOMBS = {
     "a bomb that is said to be small": Bad(announced_bomb, (INDEX, "larger")),
     "a bomb of gzip": Bad(bomb("gz"), (INDEX, "larger")),
     "a bomb of xz": Bad(bomb("xz"), (INDEX, "larger")),
     "a bomb of zstd": Bad(bomb("zst"), (INDEX, "larger")),
-    "only weak digests": Bad(weak_only, ("MD5", INDEX)),
 }
+
+
+@each(DEB_BOMBS)
+def test_a_bomb_for_a_deb_index_is_refused(partial_deb: Mirror, bad: Bad) -> None:
+    refused(partial_deb, bad)
 
 
 @each(DEB_INDEXES)

@@ -217,8 +217,8 @@ RPM_INDEXES = {
 
 
 @each(RPM_INDEXES)
-def test_an_rpm_list_that_is_wrong_is_refused(rpm: Mirror, bad: Bad) -> None:
-    refused(rpm, bad)
+def test_an_rpm_list_that_is_wrong_is_refused(partial_rpm: Mirror, bad: Bad) -> None:
+    refused(partial_rpm, bad)
 
 
 RPM_ENTRIES = {

@@ -175,7 +175,7 @@ def test_losses_that_last_are_told_each_time_and_push_no_earlier_generation_out(
     for _ in range(4):
         outcome = mirror.clone()
         assert outcome.exit_code == 3
-        assert [lost.what for lost in outcome.lost][0] == mirror.address("db")[1:]
+        assert next(lost.what for lost in outcome.lost) == mirror.address("db")[1:]
         assert mirror.generation == 2, "nothing is new: it is not published again"
         assert outcome.generation == 2
 

@@ -17,6 +17,7 @@ from tests.support.fault_server import (
     always,
     cut,
     endless,
+    fault_server,
     html,
     no_ranges,
     other_bytes,
@@ -236,3 +237,40 @@ def test_an_entry_file_that_is_not_there(either: Mirror, fault: Fault) -> None:
     with either.watched():
         outcome = either.clone()
     holds(either, outcome, RIGHT if either.kind == "deb" else FAILED, before, path)
+
+
+# More than one ------------------------------------------------------------------------------------------------
+
+
+def test_more_losses_than_the_budget_leave_the_old_mirror(mirror: Mirror) -> None:
+    before = mirror.snapshot()
+    mirror.configure(ignore_error_count=1)
+    for name in ("db", "other"):
+        mirror.server.faults[mirror.address(name)] = always(status(404))
+    outcome = mirror.clone()
+    assert outcome.exit_code == 1
+    assert outcome.error is not None
+    assert {problem.where for problem in outcome.error.problems} == {
+        mirror.address(name)[1:] for name in ("db", "other")
+    }
+    assert mirror.snapshot() == before
+    assert mirror.wrong() == []
+    mirror.configure(ignore_error_count=2)
+    assert mirror.clone().exit_code == (3 if mirror.rebuilt else 1)
+    assert mirror.wrong() == []
+
+
+@pytest.mark.parametrize(
+    "fault", [html(), same_size_other_bytes(), status(404), status(503), cut(50), reset()]
+)
+def test_a_second_address_gives_what_the_first_does_not(mirror: Mirror, fault: Fault) -> None:
+    """Every file but the entry file is bad at the first."""
+    with fault_server(mirror.place / "second") as second:
+        second.root = mirror.server.root
+        mirror.source["baseurl"] = [mirror.server.url, second.url]
+        entry = f"/{ENTRY[mirror.kind]}"
+        mirror.server.faults["*"] = lambda asked: None if asked.path.startswith(entry) else fault
+        outcome = mirror.clone()
+    assert outcome.exit_code == 0, outcome.error
+    assert mirror.generation == 2
+    assert mirror.wrong() == []

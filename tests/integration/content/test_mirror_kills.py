@@ -19,7 +19,7 @@ from tests.support.fault_server import always, slow
 from tests.support.mirrored import KINDS, Kind, Mirror, mirrored
 from tests.support.stack import wait_for
 
-KILLS = 18
+KILLS = 8
 CASES: list[tuple[Kind, bool]] = [("deb", True), ("rpm", False), ("rpm", True), ("deb", False)]
 
 
@@ -91,7 +91,7 @@ def test_a_clone_that_is_killed_at_any_moment_is_made_good_by_the_next(mirror: M
         began = time.monotonic()
         assert run.ask("after 60") == "0"
         took = time.monotonic() - began
-        for _ in range(6):
+        for _ in range(3):
             sweep.check(run, f"after {chance.uniform(0, took):.4f}", undisturbed)
 
 
@@ -99,7 +99,7 @@ def test_what_killed_runs_leave_does_not_grow(mirror: Mirror) -> None:
     mirror.configure()
     with cloning(mirror.config) as run:
         points = 60
-        for version in range(2, 6):
+        for version in range(2, 5):
             mirror.offer(version)
             for point in range(3, points, 11):
                 run.ask(f"at {point}")

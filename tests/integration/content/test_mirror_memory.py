@@ -93,8 +93,9 @@ def measured(mirror: Mirror, *words: str) -> tuple[int, str]:
 def test_the_plan_for_twenty_thousand_packages_takes_little_memory(
     kind: Kind, partial: bool, tmp_path: Path
 ) -> None:
-    options = {"requirements": ["package19999"]} if partial else {}
-    with mirrored(kind, tmp_path, **options) as mirror:
+    with mirrored(kind, tmp_path) as mirror:
+        if partial:
+            mirror.source["requirements"] = ["package19999"]
         large(kind, tmp_path / "large")
         mirror.server.root = tmp_path / "large"
         peak, told = measured(mirror, "--dry-run")
