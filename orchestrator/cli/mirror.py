@@ -17,7 +17,9 @@ from orchestrator.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from orchestrator import content
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Mirror deb and rpm repositories, in full or in part.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Mirror deb and rpm repositories, in full or in part."
+)
 
 
 class Type(StrEnum):
@@ -65,11 +67,11 @@ StaleOption = Annotated[
 ]
 
 
-def _mirrors(config: Path | None, destination: Path | None) -> "content.Mirrors":
+def _mirrors(config: Path | None, destination: Path | None, *, notes: bool) -> "content.Mirrors":
     from orchestrator import content
 
     mirrors = content.load_mirrors(content.find_mirrors(config))
-    for note in mirrors.notes:
+    for note in mirrors.notes if notes else ():
         typer.echo(f"note: {note}", err=True)
     if destination is not None:
         mirrors = replace(mirrors, common=replace(mirrors.common, destination=destination.absolute()))
@@ -86,7 +88,7 @@ def _engine(
     from orchestrator.cli.mirror_views import watching
     from orchestrator.host.signals import Interrupts
 
-    mirrors = _mirrors(config, destination)
+    mirrors = _mirrors(config, destination, notes=not quiet)
     with (
         Interrupts() as interrupts,
         watching(output, quiet=quiet) as watch,

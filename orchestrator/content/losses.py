@@ -4,18 +4,21 @@
 from collections.abc import Mapping, Sequence
 
 from orchestrator.content.fetching import Brought, Outcome
-from orchestrator.content.formats import Format, Member
+from orchestrator.content.formats import Format
 from orchestrator.content.model import Lost, Package
 from orchestrator.content.planning import Plan
+from orchestrator.content.resolving import Resolution
+from orchestrator.content.source import Source
 from orchestrator.errors import Problem, TransferFailed
 
 _SHOWN = 20
 
 
 def settle_losses(
-    plan: Plan, brought: Mapping[str, Brought], format_: Format, members: Sequence[Member], budget: int
+    plan: Plan, brought: Mapping[str, Brought], format_: Format, resolution: Resolution, budget: int
 ) -> tuple[Sequence[Package], tuple[Lost, ...]]:
     """The packages that can be published, and what is lost: files that failed, and packages that need them.
+    Those of other sources are told, and stay where they are.
 
     Raises TransferFailed when more than `budget` files failed, or when the upstream's metadata is kept as it
     is, which names them all.
@@ -27,14 +30,19 @@ def settle_losses(
     if len(failed) > budget or not source.rebuilt:
         raise _too_many(plan, list(failed.values()), budget)
     gone = [package for package in plan.kept if package.file.path in failed]
-    broken = format_.broken_without(members, plan.kept, gone)
+    elsewhere = [p for name, kept in resolution.kept.items() if name != source.name for p in kept]
+    broken = format_.broken_without(resolution.members, [*plan.kept, *elsewhere], gone)
     lost = [Lost(path, each.why, url=each.url) for path, each in failed.items()]
     lost += [
-        Lost(str(package), f"needs {unresolved.relation}, which is lost", package)
+        Lost(_told(package, source), f"needs {unresolved.relation}, which is lost", package)
         for package, unresolved in broken.items()
     ]
     without = {*gone, *broken}
     return [package for package in plan.kept if package not in without], tuple(lost)
+
+
+def _told(package: Package, source: Source) -> str:
+    return str(package) if package.source == source.name else f"{package} of {package.source}"
 
 
 def _too_many(plan: Plan, failed: Sequence[Brought], budget: int) -> TransferFailed:

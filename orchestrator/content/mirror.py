@@ -30,6 +30,7 @@ from orchestrator.content.planning import (
     refuse_lack_of_space,
     refuse_shrinking,
 )
+from orchestrator.content.pool import hash_file
 from orchestrator.content.resolving import Resolution, resolve
 from orchestrator.content.source import Source
 from orchestrator.content.tree import compose, package_files
@@ -131,7 +132,8 @@ class _Clone:
 
     def _fingerprint(self, source: Source) -> str:
         together = self.group.sources if source.partial else (source,)
-        return fingerprint(source, self.readings, together, self.wish.requirements)
+        keys = [hash_file(key)[0] for key in (*source.keys, source.sign_with) if key is not None]
+        return fingerprint(source, self.readings, together, (*self.wish.requirements, *keys))
 
     def _is_current(self, source: Source, lost: Collection[Lost] = ()) -> bool:
         """Whether the published tree is made of just this metadata, but for what is `lost`, and is as it was
@@ -241,7 +243,7 @@ class _Clone:
         engine, source = self.engine, plan.source
         engine.check_stop()
         budget = engine.common.ignore_error_count
-        kept, lost = settle_losses(plan, brought, self.format, resolution.members, budget)
+        kept, lost = settle_losses(plan, brought, self.format, resolution, budget)
         for each in lost:
             engine.tell(Name.LOST, source.name, what=each.what, why=each.why, url=each.url)
         if lost and self._is_current(source, lost):

@@ -163,3 +163,5 @@ def remarks(where: str, source: Source) -> Iterator[str]:
     """What is allowed and probably not meant."""
     if source.sign_with and not source.rebuilt:
         yield f"{where}.sign_with is not used: the mirror keeps the upstream's own signature"
+    if source.keys and source.rebuilt and not source.sign_with:
+        yield f"{where}: its metadata is written anew and will not be signed: sign_with names a key to do so"

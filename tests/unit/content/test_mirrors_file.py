@@ -131,7 +131,8 @@ def test_the_example_of_the_documentation_loads(writer: Writer) -> None:
     )
     mos, ubuntu, centos = mirrors.sources
     assert mirrors.common == Common()
-    assert mirrors.notes == ()
+    (note,) = mirrors.notes
+    assert "sources[1]: its metadata is written anew and will not be signed" in note
     assert (mos.partial, ubuntu.partial, centos.partial) == (False, True, False)
     assert mos.requirements == ("ubuntu-standard", "nginx (>= 1.22)")
     assert ubuntu.repositories == ("jammy main universe", "jammy-updates main universe")

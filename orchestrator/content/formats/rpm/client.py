@@ -30,6 +30,10 @@ def _section(source: Source, repository: str, address: str, key: str) -> str:
             "# The signed metadata vouches for the packages. To have their vendor's signatures checked"
         )
         lines.append("# too, add the vendor's key to gpgkey and say gpgcheck=1.")
+    if own_signatures:
+        lines.append(
+            "# Packages that have no signature of this key need gpgcheck=0: the signed metadata vouches for them."
+        )
     lines.append(f"gpgcheck={int(own_signatures)}")
     if key:
         lines.append(f"gpgkey={key}")
