@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
-from orchestrator.content.fetching import Outcome
+from orchestrator.content.fetching import Outcome, with_address
 from orchestrator.content.mirrorlists import (
     LIMIT,
     REPOMD,
@@ -75,5 +75,7 @@ def _read(source: Source, transfer: Transfer, url: str) -> tuple[bytes, str]:
     (result,) = transfer.fetch([Request((url,), limit=LIMIT, access=source.access)])
     if result.outcome is not Outcome.DONE:
         kind = "mirrorlist" if source.mirrorlist else "metalink"
-        raise TransferFailed(f"the {kind} of {source.name} cannot be read: {result.why}")
+        raise TransferFailed(
+            f"the {kind} of {source.name} cannot be read: {with_address(result.why, shown(url))}"
+        )
     return result.data, shown(url)

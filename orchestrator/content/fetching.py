@@ -36,7 +36,7 @@ class EntryReply:
     why: str = ""
 
     def __str__(self) -> str:
-        return _with_address(self.why or str(self.outcome), self.url)
+        return with_address(self.why or str(self.outcome), self.url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +60,10 @@ class Brought:
     url: str = ""
 
     def __str__(self) -> str:
-        return _with_address(self.why or str(self.outcome), self.url or self.wanted.file.path)
+        return with_address(self.why or str(self.outcome), self.url or self.wanted.file.path)
 
 
-def _with_address(why: str, url: str) -> str:
+def with_address(why: str, url: str) -> str:
     """What went wrong, and where; it says so by itself where several addresses were asked."""
     return why if url in why else f"{url}: {why}"
 

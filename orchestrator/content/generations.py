@@ -159,7 +159,7 @@ class MirrorStore:
         )
 
     def rollback(
-        self, to: int | None = None, *, names_that_last: Callable[[str], bool] = lambda _: False
+        self, to: int | None = None, *, names_that_last: Callable[[str], bool] | None = None
     ) -> Generation:
         """Publish generation `to` again; None: the one that was published before the current, or else the
         newest that is older. One rename, before which those files of the current one whose `names_that_last`
@@ -174,7 +174,7 @@ class MirrorStore:
             which = "an earlier generation" if to is None else f"a generation {to}"
             raise Refused(f"the mirror {self.name} does not have {which} (there: {numbers})")
         if current is None or to != current.number:
-            if current is not None:
+            if current is not None and names_that_last is not None:
                 self._let_linger(current, there[to], names_that_last)
             self._shelf.switch(to)
         return there[to]

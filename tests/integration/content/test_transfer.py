@@ -21,6 +21,7 @@ from orchestrator.content.transfer.policy import Backoff
 from orchestrator.content.transfer.requests import Request, Result, Retrying, Tally
 from orchestrator.errors import Interrupted
 from orchestrator.host.files import open_alone
+from tests.support.disks import small_disk
 from tests.support.fault_server import (
     Fault,
     FaultServer,
@@ -525,11 +526,12 @@ def test_a_disk_that_fails_ends_everything(server: FaultServer, tmp_path: Path) 
         transfer().fetch([of(SMALL, tmp_path / "file" / "a.part", server.url + "small")])
 
 
-def test_a_full_disk_is_an_oserror_that_names_the_file(
-    server: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with pytest.raises(OSError, match=r"No space left on device: '/dev/full'"):
-        transfer().fetch([of(LARGE, Path("/dev/full"), server.url + "large")])
+def test_a_full_disk_is_an_oserror_that_names_the_file(server: FaultServer, tmp_path: Path) -> None:
+    with (
+        small_disk(tmp_path / "disk", "64k") as disk,
+        pytest.raises(OSError, match=r"No space left on device: '.*/disk/a\.part'"),
+    ):
+        transfer().fetch([of(LARGE, disk / "a.part", server.url + "large")])
 
 
 def test_a_stop_ends_soon_and_what_is_there_stays(server: FaultServer, tmp_path: Path) -> None:

@@ -154,7 +154,8 @@ def test_a_step_finds_a_clean_environment(product: Product) -> None:
     assert found["scratch"]
     own = {k.removeprefix("ORCHESTRATOR_"): v for k, v in found["env"].items() if "ORCHESTRATOR_" in k}
     assert own.pop("RUN_ID").startswith("0001-")
-    assert own.pop("SCRATCH_DIR").startswith(str(product.state))
+    for directory in ("SCRATCH_DIR", "EVENTS", "PROGRESS"):
+        assert own.pop(directory).startswith(str(product.state))
     assert own == {
         "PHASE": "backends-up",
         "STEP": "upgrade/3010_a.py",
