@@ -28,6 +28,7 @@ class SourceFetcher:
         self, pool: Pool, transfer: Transfer, source: Source, addresses: Mapping[str, tuple[str, ...]]
     ) -> None:
         self._pool, self._transfer, self._access = pool, transfer, source.access
+        self._incoming = str(pool.incoming)
         self._addresses = sorted(addresses.items(), key=lambda item: -len(item[0]))
         self._owner = source.baseurls[0] if source.baseurls else source.mirrorlist or source.metalink
 
@@ -97,7 +98,7 @@ class SourceFetcher:
         first = group[0].file
         paths = dict.fromkeys(path for each in group for path in each.paths or (each.file.path,))
         urls = self._urls(tuple(paths))
-        target = self._pool.incoming / f"{_key(first.digest, urls)}.part"
+        target = f"{self._incoming}/{_key(first.digest, urls)}.part"
         return Request(urls, target, first.size, first.digest, _MOST, access=self._access, owner=self._owner)
 
     def _urls(self, paths: Sequence[str]) -> tuple[str, ...]:

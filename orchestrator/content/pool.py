@@ -47,6 +47,7 @@ class Pool:
         self._unsettled: dict[str, tuple[str, int]] = {}
         self._prefixes: set[str] = set()
         self._guard = threading.Lock()
+        self._hidden = bool(_umask() & _READABLE)
         self._since_settling = 0
         self._behind: threading.Thread | None = None
         self._failure: OSError | None = None
@@ -117,9 +118,9 @@ class Pool:
         finally:
             temporary.unlink(missing_ok=True)
 
-    def adopt(self, file: Path, sha256: str, size: int) -> None:
+    def adopt(self, file: Path | str, sha256: str, size: int) -> None:
         """Take a complete file below `incoming/`, whose bytes were hashed as they were written. It is moved."""
-        if os.stat(file).st_mode & 0o777 != _READABLE:
+        if self._hidden:
             os.chmod(file, _READABLE)
         whole = f"{self._incoming}/{sha256}"
         try:
@@ -240,6 +241,13 @@ class Pool:
         with self._guard:
             self._unsettled.setdefault(sha256, (left, size))
         return size
+
+
+def _umask() -> int:
+    """Of this process; there is no other way to ask."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def make_public_directory(path: Path) -> None:

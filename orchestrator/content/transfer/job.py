@@ -332,7 +332,9 @@ class Job:
         part, url = self.part, shown(self.url)
         if outcome is not Outcome.DONE:
             return Result(outcome, url, attempts=self.attempts)
-        file = self.request.target if part.file == self.target else Path(part.file or "")
+        file: Path | str | None = part.file
+        if isinstance(self.request.target, Path):
+            file = Path(part.file or "")
         return Result(outcome, url, file, part.sha256, part.have, validators, self.attempts, "", part.data)
 
     def _lost(self) -> Result:

@@ -44,6 +44,7 @@ class Batch:
         self.retries: queue.SimpleQueue[Retrying] = queue.SimpleQueue()
         self.started = 0
         self.live: set[Job] = set()
+        self._left: dict[str, frozenset[str]] = {"": frozenset()}
         # To be asked for again.
         self.returned: deque[tuple[Job, Again]] = deque()
         self._done = done
@@ -56,6 +57,16 @@ class Batch:
         self.started += 1
         self.live.add(job)
         return job
+
+    def is_left(self, target: str | None) -> bool:
+        """Whether an earlier run began with this file. One look at its directory is for all files that are there."""
+        directory, _, name = (target or "").rpartition("/")
+        if directory not in self._left:
+            try:
+                self._left[directory] = frozenset(os.listdir(directory))
+            except OSError:  # told when the file is made
+                self._left[directory] = frozenset()
+        return name in self._left[directory]
 
     def settle(self, job: Job, step: Result | Again) -> None:
         """The job has ended, or goes on."""
@@ -194,8 +205,7 @@ class Loop:
         if self._later and self._later[0][0] <= clock.monotonic():
             return heapq.heappop(self._later)[2]
         while not batch.halt.is_set() and (job := batch.start_next()) is not None:
-            left = job.target is not None and os.path.exists(job.target)
-            step = job.begin_with_what_is_left() if left else job.begin()
+            step = job.begin_with_what_is_left() if batch.is_left(job.target) else job.begin()
             if isinstance(step, Again):
                 return job
             batch.settle(job, step)

@@ -17,7 +17,7 @@ class Request(NamedTuple):
     `access` is only for the host of `owner` (empty: of the first address), whoever else is asked."""
 
     urls: tuple[str, ...]
-    target: Path | None = None
+    target: Path | str | None = None
     size: int | None = None
     digest: Digest | None = None
     limit: int | None = None
@@ -29,11 +29,11 @@ class Request(NamedTuple):
 class Result(NamedTuple):
     """How a request ended. `url` really answered last, after redirects, without user and password. When DONE
     the bytes are in `file` (the target, or a name of its own beside it: small files, and where another process
-    was writing the target; it stands complete, not synced) or in `data`. `attempts` counts addresses asked. `why` is empty when DONE."""
+    was writing the target; it stands complete, not synced; a Path if the target was one) or in `data`. `attempts` counts addresses asked. `why` is empty when DONE."""
 
     outcome: Outcome
     url: str
-    file: Path | None = None
+    file: Path | str | None = None
     sha256: str = ""
     size: int = 0
     validators: Validators | None = None

@@ -97,7 +97,7 @@ def fetch(request: Request, common: Common = QUICK) -> Result:
 def check_done(result: Result, data: bytes) -> None:
     assert result.outcome is Outcome.DONE, result.why
     assert result.file is not None
-    assert result.file.read_bytes() == data
+    assert Path(result.file).read_bytes() == data
     assert (result.sha256, result.size) == (sha256(data).value, len(data))
 
 
