@@ -133,7 +133,7 @@ def points_of_a_run(tmp_path: Path) -> int:
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_a_killed_run_continues_to_the_same_end(tmp_path: Path, chunk: int) -> None:
     points = points_of_a_run(tmp_path)
-    assert points >= 120, "the sweep would not reach what it is for"
+    assert points >= 100, "the sweep would not reach what it is for"
     for point in range(1 + chunk, points + 1, CHUNKS):
         product = build(tmp_path / f"point-{point}")
         try:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A real dnf with a root of its own: the machine's packages and configuration play no part."""
 
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -40,13 +41,22 @@ class DnfClient:
         # The plugin would offer what other clients on this machine have downloaded.
         command += ["--releasever=1", f"--forcearch={arch}", "--disableplugin=local"]
         command += [f"--setopt={name}={value}" for name, value in settings.items()]
-        return subprocess.run(
-            [*command, *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=self._environment,
-        )
+        try:
+            return subprocess.run(
+                [*command, *arguments],
+                capture_output=True,
+                text=True,
+                check=False,
+                env=self._environment,
+            )
+        finally:
+            self._end_agents()
+
+    def _end_agents(self) -> None:
+        """dnf leaves a gpg-agent for every repository whose signature it checks: each takes two of the machine's
+        128 inotify instances, and without one no systemd host comes up."""
+        pattern = f"gpg-agent --homedir {re.escape(str(self.place))}/"
+        subprocess.run(("pkill", "-f", pattern), capture_output=True, check=False)
 
     @property
     def _environment(self) -> dict[str, str]:

@@ -3,8 +3,8 @@
 
     python -m tests.support.killing POINT [--count FILE] ARGS...
 
-Points are: before every os.write (journal, history, requests to the step shim), before and after every
-fsync and rename. POINT 0 kills nowhere; `--count FILE` leaves the number of points there.
+Points are: before every os.write (journal, history, requests to the step shim), fsync and rename; after one of them
+is before the next. POINT 0 kills nowhere; `--count FILE` leaves the number of points there.
 """
 
 import os
@@ -57,9 +57,9 @@ def main() -> None:
         count_file, words = words[1], words[2:]
     points = Points(deadly, count_file)
     os.write = points.before(os.write)
-    os.fsync = points.around(os.fsync)
-    os.replace = points.around(os.replace)
-    os.rename = points.around(os.rename)
+    os.fsync = points.before(os.fsync)
+    os.replace = points.before(os.replace)
+    os.rename = points.before(os.rename)
     sys.argv = ["orchestrator", *words]
     from orchestrator.cli.app import main as orchestrator
 
