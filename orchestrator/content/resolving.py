@@ -15,12 +15,13 @@ from orchestrator.errors import Invalid
 class Resolution:
     """`kept`: the packages of each source, by its name. `closure` is None where no source is partial."""
 
+    offers: Sequence[Offer]
     members: Sequence[Member]
     kept: Mapping[str, Sequence[Package]]
     closure: Closure | None = None
 
     def offer_of(self, source: Source) -> Offer:
-        return next(member.offer for member in self.members if member.offer.source.name == source.name)
+        return next(offer for offer in self.offers if offer.source.name == source.name)
 
 
 def resolve(
@@ -33,7 +34,7 @@ def resolve(
     """
     members = [member_of(format_, offer, everything=not offer.source.partial) for offer in offers]
     if not any(offer.source.partial for offer in offers):
-        return Resolution(members, {m.offer.source.name: _admitted(m) for m in members})
+        return Resolution(offers, members, {m.offer.source.name: _admitted(m) for m in members})
     sources = [offer.source for offer in offers]
     wanted = [*dict.fromkeys([*(r for s in sources for r in s.requirements), *requirements])]
     if not wanted and all(source.partial for source in sources):
@@ -47,7 +48,7 @@ def resolve(
     kept: dict[str, list[Package]] = {source.name: [] for source in sources}
     for package in closure.chosen:
         kept[package.source].append(package)
-    return Resolution(members, kept, closure)
+    return Resolution(offers, members, kept, closure)
 
 
 def _listed(closure: Closure) -> Closure:

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,7 +75,7 @@ class Service:
 
 
 @dataclass
-class Workshop:
+class Workshop(ABC):
     """Makes services under one manager. Subclasses know how to introduce one to it."""
 
     directory: Path
@@ -91,8 +92,9 @@ class Workshop:
         self.made.append(service)
         return service
 
+    @abstractmethod
     def introduce(self, name: str, arguments: list[str], settings: Mapping[str, Any]) -> model.AnyService:
-        raise NotImplementedError
+        """Make the manager know a service; its configuration."""
 
     def clean_up(self) -> None:
         """Nothing that a test started may stay."""

@@ -2,20 +2,19 @@
 """An offer of .deb packages in memory, made of stanzas as a Packages file has them, for resolving alone."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from orchestrator.content.fetching import Wanted
 from orchestrator.content.formats import Member
-from orchestrator.content.model import Details, FileRef, Package, Query
+from orchestrator.content.model import FileRef, Package
 from orchestrator.content.source import Source
 
 _PROVIDED = re.compile(r"([^\s,(:]+)(?::\w+)?\s*(?:\(\s*=\s*([^)\s]+)\s*\))?")
 
 
 class Stanzas:
-    """An `Offer` and a `Lookup`. Version 1 and architecture amd64 where a stanza does not say."""
+    """A `Stock` and a `Lookup`. Version 1 and architecture amd64 where a stanza does not say."""
 
     def __init__(self, text: str, name: str = "debian", architectures: tuple[str, ...] = ("amd64",)) -> None:
         self.source = Source(
@@ -53,10 +52,6 @@ class Stanzas:
                 found.setdefault(name, []).append((package, version))
         return found
 
-    @property
-    def warnings(self) -> Sequence[str]:
-        return ()
-
     def packages(self) -> Sequence[Package]:
         return list(self._fields)
 
@@ -68,15 +63,6 @@ class Stanzas:
 
     def fields(self, package: Package) -> Mapping[str, str]:
         return self._fields[package]
-
-    def search(self, query: Query) -> Sequence[Package]:
-        raise NotImplementedError
-
-    def details(self, package: Package) -> Details:
-        raise NotImplementedError
-
-    def companions(self, kept: Collection[Package]) -> Sequence[Wanted]:
-        return ()
 
     def package(self, text: str) -> Package:
         """The package "name", "name version" or "name version architecture"."""

@@ -34,21 +34,25 @@ class Trust:
     pinned: Mapping[str, tuple[Digest, ...]] = field(default_factory=dict)
 
 
-class Offer(Protocol):
-    """What the repositories of one source hold, read from verified metadata in the pool. Loading is cheap;
-    what is not asked for is not parsed."""
+class Stock(Protocol):
+    """What a resolution takes packages from. A format's own resolver asks its own kind for more."""
 
     @property
     def source(self) -> Source: ...
-
-    @property
-    def warnings(self) -> Sequence[str]:
-        """Remarks on what was read, complete once `packages` was asked for."""
 
     def packages(self) -> Sequence[Package]:
         """Every package, in the order of the indexes. Broken or hostile entries raise BadContent."""
 
     def named(self, name: str) -> Sequence[Package]: ...
+
+
+class Offer(Stock, Protocol):
+    """What the repositories of one source hold, read from verified metadata in the pool. Loading is cheap;
+    what is not asked for is not parsed."""
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """Remarks on what was read, complete once `packages` was asked for."""
 
     def search(self, query: Query) -> Sequence[Package]: ...
 
@@ -63,7 +67,7 @@ class Member:
     """One source in a resolution. With `everything` all its packages are roots (a full mirror, a master).
     `refused` are packages of the offer that must not be taken (the source's filters exclude them)."""
 
-    offer: Offer
+    offer: Stock
     everything: bool = False
     refused: frozenset[Package] = frozenset()
 

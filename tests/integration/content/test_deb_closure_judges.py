@@ -5,17 +5,16 @@ import mmap
 import re
 import shutil
 import subprocess
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from orchestrator.content.fetching import Wanted
 from orchestrator.content.formats import Member
 from orchestrator.content.formats.deb.closure import closure
 from orchestrator.content.formats.deb.index import Origin, PackagesIndex
-from orchestrator.content.model import Closure, ClosureOptions, Details, Package, Query
+from orchestrator.content.model import Closure, ClosureOptions, Package
 from orchestrator.content.source import Source
 from tests.support.requirements import require
 
@@ -52,10 +51,6 @@ class Bookworm:
             architectures=("amd64",),
         )
 
-    @property
-    def warnings(self) -> Sequence[str]:
-        return ()
-
     def packages(self) -> Sequence[Package]:
         return self.index.packages()
 
@@ -67,15 +62,6 @@ class Bookworm:
 
     def fields(self, package: Package) -> Mapping[str, str]:
         return self.index.fields(package)
-
-    def search(self, query: Query) -> Sequence[Package]:
-        raise NotImplementedError
-
-    def details(self, package: Package) -> Details:
-        raise NotImplementedError
-
-    def companions(self, kept: Collection[Package]) -> Sequence[Wanted]:
-        return ()
 
 
 @dataclass(frozen=True)
