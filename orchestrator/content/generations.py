@@ -226,15 +226,17 @@ class MirrorStore:
         files = list(current.inventory())
         return checking.check(current.tree, files, self.pool, full=full, threads=threads, tell=tell)
 
-    def discard(self, report: CheckReport) -> None:
+    def discard(self, report: CheckReport) -> bool:
         """Take what `report` found damaged out of the pool, so that it is brought in again, and put back
-        into it what only the tree has. The next publication makes the tree good."""
+        into it what only the tree has, as far as that is good: whether all of it was. The next publication makes
+        the tree good."""
         current = self.current()
         for sha256 in report.bad_in_pool:
             self.pool.discard(sha256)
-        for file in report.tree_only if current else ():
-            assert current is not None
-            self.pool.take_back(current.tree / file.path, file.sha256)
+        if current is None:
+            return True
+        taken = [self.pool.take_back(current.tree / file.path, file.sha256) for file in report.tree_only]
+        return all(taken)
 
 
 def remaining(there: Sequence[Generation], current: Generation | None, keep: int) -> list[Generation]:

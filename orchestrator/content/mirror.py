@@ -148,10 +148,14 @@ class _Clone:
         if self.wish.full_check:
             self.engine.tell(Name.CHECKING, source.name, files=current.record.files)
         report = self.stores[source.name].check(full=self.wish.full_check, threads=self.engine.common.threads)
+        if self.wish.dry_run:
+            for problem in report.damaged:
+                self.engine.tell(Name.WARNING, source.name, text=f"{problem}: a clone would make it good")
+            return report.ok
         for problem in report.damaged:
             self.engine.tell(Name.WARNING, source.name, text=f"{problem}: it is made good")
-        self.stores[source.name].discard(report)
-        return report.ok
+        good = self.stores[source.name].discard(report)
+        return report.ok and good
 
     def _unchanged(self, source: Source) -> Outcome:
         current = self.stores[source.name].current()

@@ -185,12 +185,16 @@ class Pool:
         with contextlib.suppress(FileNotFoundError):
             self.object(sha256).unlink()
 
-    def take_back(self, file: Path, sha256: str) -> None:
-        """Put a file of a tree, whose bytes are known to be good, into the pool again."""
+    def take_back(self, file: Path, sha256: str) -> bool:
+        """Put a file of a tree into the pool again. False, and nothing is put there, when its bytes are not those of
+        the digest: the pool believes nobody."""
+        if hash_file(file)[0] != sha256:
+            return False
         place = self.object(sha256)
         place.parent.mkdir(exist_ok=True)
         with contextlib.suppress(FileExistsError):
             os.link(file, place)
+        return True
 
     def alias(self, digest: Digest) -> str | None:
         """The SHA-256 of the file with this digest, as far as it was ever brought in."""

@@ -153,3 +153,14 @@ def test_a_mirror_without_a_tree_or_with_a_damaged_inventory_cannot_be_checked(m
         mirror.check()
     with pytest.raises(Refused, match="no generation of the mirror other is published"):
         store(mirror.pool.root, "other").check()
+
+
+def test_a_repair_that_was_cut_off_leaves_no_damaged_bytes_in_the_pool(mirror: MirrorStore) -> None:
+    (mirror.published / "pool" / "b.deb").write_text("XX")  # of the right size
+    mirror.discard(mirror.check(full=True))
+    report = mirror.check()
+    assert report.ok, "a look at sizes cannot tell"
+    assert not mirror.discard(report), "but what is put back is read"
+    bad = next(file for file in report.tree_only if file.path == "pool/b.deb")
+    assert mirror.pool.size(bad.sha256) is None
+    assert repaired(mirror, mirror.check(full=True))
