@@ -138,6 +138,13 @@ def _absolute(config: model.Config, base: Path) -> model.Config:
             "log_dir": base / config.log_dir,
             "scripts": tuple(base / path for path in config.scripts),
             "phases": tuple(base / path for path in config.phases),
+            "content": config.content.model_copy(
+                update={
+                    key: base / value
+                    for key, value in dict(config.content).items()
+                    if isinstance(value, Path)
+                }
+            ),
         }
     )
 

@@ -11,11 +11,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from orchestrator.config.quantities import parse_duration
+from orchestrator.config.quantities import parse_duration, parse_size
 
 Tier = Literal["backend", "application"]
 
+
+def _size(value: Any) -> Any:
+    return parse_size(value) if isinstance(value, str) else value
+
+
 Duration = Annotated[float, BeforeValidator(parse_duration)]
+Size = Annotated[int, BeforeValidator(_size), Field(ge=0)]
 Argv = Annotated[tuple[str, ...], Field(min_length=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Address = Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^:\s]+):\d{1,5}$")]
@@ -243,6 +249,30 @@ class Backup(Model):
     timeout: Duration | None = None
 
 
+class Exports(Model):
+    """How many exports stay. 0 is no limit; sizes in bytes."""
+
+    keep: Annotated[int, Field(ge=0)] = 0
+    max_age: Duration = 0.0
+    max_size: Size = 0
+    quota: Size = 0
+    unfinished: Annotated[Duration, Field(gt=0)] = 7 * 86400.0
+
+
+class Content(Model):
+    """The content server: `organization export import ...`. `mirrors` is the mirrors.yaml whose `common` part
+    (connections, retries, proxies) holds for syncs too."""
+
+    root: Path = Path("/var/lib/orchestrator/content")
+    exports: Path = Path("/var/lib/orchestrator/exports")
+    database: str = ""
+    organization: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,59}$")] = "default"
+    mirrors: Path | None = None
+    signing_key: Path | None = None
+    trusted_keys: Path | None = None
+    export_rules: Exports = Field(default_factory=Exports)
+
+
 class Config(Model):
     product: Product = Field(default_factory=Product)
     state_dir: Path = Path("/var/lib/orchestrator")
@@ -253,3 +283,4 @@ class Config(Model):
     maintenance: Maintenance | None = None
     backup: Backup | None = None
     environment: dict[str, str] = {}
+    content: Content = Field(default_factory=Content)

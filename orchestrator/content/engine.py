@@ -3,7 +3,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -29,15 +29,21 @@ class Engine:
     """The content engine of one mirrors.yaml. Nothing is opened before it is used.
 
     `watch` is told everything that happens; `stop` is asked often whether to end early (then Interrupted is
-    raised). To be used as a context manager.
+    raised). `places` are the links through which mirrors are published elsewhere than at published/NAME. To be
+    used as a context manager.
     """
 
     def __init__(
-        self, mirrors: Mirrors, *, watch: Watcher = nobody, stop: Callable[[], bool] = lambda: False
+        self,
+        mirrors: Mirrors,
+        *,
+        watch: Watcher = nobody,
+        stop: Callable[[], bool] = lambda: False,
+        places: Mapping[str, Path] | None = None,
     ) -> None:
         self.mirrors = mirrors
         self.common = mirrors.common
-        self._watch, self._stop = watch, stop
+        self._watch, self._stop, self._places = watch, stop, places or {}
         self._pool: Pool | None = None
         self._transfer: Transfer | None = None
         self._fetchers: dict[str, Fetcher] = {}
@@ -60,7 +66,7 @@ class Engine:
         return self._pool
 
     def store(self, name: str) -> MirrorStore:
-        return MirrorStore(self.pool, name)
+        return MirrorStore(self.pool, name, self._places.get(name))
 
     def format(self, source: Source) -> Format:
         return format_of(source.type)

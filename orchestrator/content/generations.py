@@ -8,13 +8,13 @@ under `MirrorStore.lock`; looking needs no lock.
 import contextlib
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.content.model import Metadata, StoredFile
 from orchestrator.content.pool import Pool, make_public_directory
-from orchestrator.content.publication import checking, garbage
+from orchestrator.content.publication import awaiting, checking, garbage
 from orchestrator.content.publication.checking import CheckReport, Damage
 from orchestrator.content.publication.generation import Generation
 from orchestrator.content.publication.inventory import Inventory, make_inventory
@@ -37,8 +37,8 @@ __all__ = [
     "store_names",
 ]
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@~-]{0,99}")
-_HELD = "upstream.json"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@~-]{0,199}")
+_HELD, _PINS = "upstream.json", "pins.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +52,19 @@ class Pruned:
 class MirrorStore:
     """The mirror `name` below the root of `pool`. Nothing is made before something is to be kept.
 
-    Raises Invalid for a name that is no safe file name.
+    `published` is where the link to the current generation is, below the root; published/NAME when it is not
+    given. Raises Invalid for a name that is no safe file name.
     """
 
-    def __init__(self, pool: Pool, name: str) -> None:
+    def __init__(self, pool: Pool, name: str, published: Path | None = None) -> None:
         if not _NAME.fullmatch(name):
             raise Invalid(
                 f"{name!r} cannot be the name of a mirror",
-                hint="take letters, digits and ._+@~-, beginning with a letter or a digit, 100 at most",
+                hint="take letters, digits and ._+@~-, beginning with a letter or a digit, 200 at most",
             )
         self.pool, self.name = pool, name
         self.path = pool.root / "repositories" / name
-        self.published = pool.root / "published" / name
+        self.published = published or pool.root / "published" / name
         self._shelf = Shelf(self.path, self.published)
 
     @contextlib.contextmanager
@@ -100,7 +101,26 @@ class MirrorStore:
         held = held_from_json(read_json(self.path / _HELD))
         return {file.sha256 for each in held for file in _files_of(each)}
 
+    # --- pins
+
+    def pins(self) -> frozenset[int]:
+        """The generations that stay whatever `keep` is: somebody refers to them."""
+        found = read_json(self.path / _PINS)
+        return frozenset(n for n in found if isinstance(n, int)) if isinstance(found, list) else frozenset()
+
+    def pin(self, numbers: Iterable[int]) -> None:
+        """Let just these generations stay, durably. Those that are let go are removed by the next publication or
+        `prune`."""
+        replace_json(self.path / _PINS, sorted(set(numbers)))
+
     # --- generations
+
+    def generation(self, number: int) -> Generation:
+        """Raises Refused when it is not there."""
+        found = next((each for each in self.generations() if each.number == number), None)
+        if found is None:
+            raise Refused(f"the mirror {self.name} does not have a generation {number} any more")
+        return found
 
     def current(self) -> Generation | None:
         """The published one. Raises Refused when something else is at the place of the published link, or a
@@ -118,9 +138,12 @@ class MirrorStore:
         *,
         names_that_last: Callable[[str], bool],
         keep: int,
+        switch: bool = True,
     ) -> Generation:
         """Publish a tree of `files`, whose bytes are in the pool, and keep `keep` generations, this one
-        included. Files of the others whose `names_that_last` linger in the new tree.
+        included, and the pinned ones. Files of the others whose `names_that_last` linger in the new tree.
+
+        Without `switch` the generation is made, pinned and not published: `rollback` to it publishes it.
 
         All of it is on the disk before the one rename that makes it visible. Raises BadContent (two files at
         one place, bytes that are not in the pool), Refused, and OSError when the disk fails or is full: then
@@ -129,7 +152,7 @@ class MirrorStore:
         shelf = self._shelf
         shelf.recover()
         self.pool.settle()
-        kept = remaining(shelf.generations(), shelf.current(), keep - 1)
+        kept = remaining(shelf.generations(), shelf.current(), keep - 1, self.pins())
         falling = [number for number in shelf.numbers() if number not in {each.number for each in kept}]
         earlier = [(each.number, _own_files(each)) for each in kept]
         inventory = make_inventory(
@@ -139,7 +162,10 @@ class MirrorStore:
         try:
             spare = [number for number in falling if number != shelf.linked()]
             shelf.build(record, inventory, self.pool, spare)
-            shelf.switch(record.number)
+            if switch:
+                shelf.switch(record.number)
+            else:
+                self.pin(self.pins() | {record.number})
         except BaseException:
             with contextlib.suppress(OSError):
                 shelf.recover()
@@ -197,7 +223,7 @@ class MirrorStore:
         shelf = self._shelf
         shelf.recover()
         there = shelf.generations()
-        kept = remaining(there, shelf.current(), max(1, keep))
+        kept = remaining(there, shelf.current(), max(1, keep), self.pins())
         removed = [each for each in there if each not in kept]
         gone = {file.sha256 for each in removed for file in _all_files(each)}
         gone -= {file.sha256 for each in kept for file in _all_files(each)} | self.held_files()
@@ -239,11 +265,14 @@ class MirrorStore:
         return all(taken)
 
 
-def remaining(there: Sequence[Generation], current: Generation | None, keep: int) -> list[Generation]:
-    """Of the generations `there`, the `keep` to be kept: the current one, then the newest."""
+def remaining(
+    there: Sequence[Generation], current: Generation | None, keep: int, pinned: Collection[int] = ()
+) -> list[Generation]:
+    """Of the generations `there`, those to be kept: `keep` (the current one, then the newest), and the pinned."""
     now = current.number if current else 0
     newest = sorted(there, key=lambda each: (each.number == now, each.number), reverse=True)
-    return newest[: max(0, keep)]
+    count = max(0, keep)
+    return newest[:count] + [each for each in newest[count:] if each.number in pinned]
 
 
 def _files_of(metadata: Metadata) -> tuple[StoredFile, ...]:
@@ -275,8 +304,10 @@ def store_names(root: Path) -> list[str]:
 
 
 def collect_garbage(pool: Pool, *, spare: float = 0.0) -> int:
-    """Remove from the pool what no mirror has any more; the bytes that this frees. What was written in the
-    last `spare` seconds stays. Raises Busy when a run is at work on any mirror."""
+    """Remove from the pool what no mirror has any more and nothing that is going on is `awaiting`; the bytes that
+    this frees. What was written in the last `spare` seconds stays. Raises Busy when a run is at work on any
+    mirror."""
     with pool_alone(pool.root):
         held = {sha256 for name in store_names(pool.root) for sha256 in MirrorStore(pool, name).held_files()}
+        held |= awaiting.objects(pool.root)
         return garbage.remove(pool, held, spare=spare)

@@ -133,7 +133,7 @@ class Shelf:
         with contextlib.suppress(FileNotFoundError):
             link.unlink()
         make_public_directory(self.published.parent)
-        link.symlink_to(Path("..", self.path.parent.name, self.path.name, str(number)))
+        link.symlink_to(os.path.relpath(self.tree(number), self.published.parent))
         link.replace(self.published)
         fsync_directory(self.published.parent)
 
