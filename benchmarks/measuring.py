@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Timing whole commands: wall time, processor time, peak memory, and what else ran on the machine meanwhile.
+r"""Timing whole commands: wall time, processor time, peak memory, and what else ran on the machine meanwhile.
 
 Peers are measured in turns with ours, so that what happens to the machine happens to both; figures are
-medians. Before each timed run a quiet moment is waited for, as far as the caller's patience goes.
+medians, and ratios those of runs of one round. Before each timed run a quiet moment is waited for, as far as
+the caller's patience goes.
+
+    samples = in_turns({"ours": lambda: timed(ours, env), "peer": lambda: timed(peer, env)}, 5, patience)
+    wall(samples["ours"]), processor(samples["ours"]), peak(samples["ours"]), ratio(samples["ours"], samples["peer"])
+    print(*table.comparison(samples, "peer"), sep="\n")
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -20,11 +26,13 @@ sys.path.insert(0, str(ROOT))
 # The share of all processors that others may take while the machine counts as quiet.
 QUIET = 0.05
 _TICK = os.sysconf("SC_CLK_TCK")
+_LAUNCHER = (sys.executable, "-I", "-S", str(ROOT / "benchmarks" / "launcher.py"))
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One run of a command. Seconds; `peak` in bytes; `others`: the share of all processors that others took."""
+    """One run of a command. Seconds; `peak` in bytes, of the largest process; `others`: the share of all processors
+    that others took."""
 
     wall: float
     processor: float
@@ -90,24 +98,33 @@ def timed(
 ) -> Sample:
     """Run a command to its end. `output`: a descriptor instead of /dev/null; `errors`: one instead of ours.
 
-    Raises RuntimeError at another status.
+    Raises RuntimeError at another status, OSError when there is no such program.
     """
     busy, began = _busy(), time.perf_counter()
-    with subprocess.Popen(
-        argv,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL if output is None else output,
-        stderr=errors,
-    ) as process:
-        _, code, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(code)
-    if process.returncode != status:
-        raise RuntimeError(f"{' '.join(argv)} ended with {process.returncode}, not {status}")
-    own = usage.ru_utime + usage.ru_stime
-    others = max(0.0, _busy() - busy - own) / (wall * processors())
-    return Sample(wall, own, usage.ru_maxrss * 1024, others)
+    reader, writer = os.pipe()
+    with (
+        open(reader, "rb") as report,
+        subprocess.Popen(
+            [*_LAUNCHER, str(writer), *argv],
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL if output is None else output,
+            stderr=errors,
+            pass_fds=(writer,),
+        ) as launcher,
+    ):
+        os.close(writer)
+        told = json.loads(report.read() or b"[]")
+        _, code, usage = os.wait4(launcher.pid, 0)
+        launcher.returncode = os.waitstatus_to_exitcode(code)
+    if len(told) == 1:
+        raise OSError(told[0], os.strerror(told[0]), argv[0])
+    if not told or told[0] != status:
+        raise RuntimeError(f"{' '.join(argv)} ended with {told[0] if told else 'its launcher'}, not {status}")
+    everything = usage.ru_utime + usage.ru_stime
+    others = max(0.0, _busy() - busy - everything) / ((time.perf_counter() - began) * processors())
+    _, seconds, own, peak = told
+    return Sample(seconds, own, peak, others)
 
 
 def in_turns(
@@ -128,8 +145,18 @@ def wall(samples: Sequence[Sample]) -> float:
     return median(sample.wall for sample in samples)
 
 
+def processor(samples: Sequence[Sample]) -> float:
+    """The median of user and system time of the process tree, in seconds."""
+    return median(sample.processor for sample in samples)
+
+
+def peak(samples: Sequence[Sample]) -> float:
+    """The median of what the largest process of the tree had in memory, in bytes."""
+    return median(sample.peak for sample in samples)
+
+
 def ratio(ours: Sequence[Sample], theirs: Sequence[Sample]) -> float:
-    """The median of the ratios of runs that followed each other."""
+    """The median of the ratios of wall times, round by round."""
     return median(mine.wall / other.wall for mine, other in zip(ours, theirs, strict=True))
 
 

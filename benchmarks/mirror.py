@@ -15,15 +15,15 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from textwrap import shorten
 
+import program
 from content_server import ContentServer
 from fresh_disk import FreshDisk
-from measuring import Patience, quietness
-from mirroring import MEASURES, Bench, Effort, warm_up
+from measuring import Patience
+from mirroring import MEASURES, Bench, Effort, Measure, warm_up
 from races import Course, figures
 from repositories import Shape
-from table import Row, facts, table
+from table import Row, facts
 
 FULL = Effort(
     small=Shape("deb2k", "deb", 2_000),
@@ -52,8 +52,6 @@ def main() -> int:
     effort = QUICK if options.quick else FULL
     if options.rounds:
         effort = replace(effort, rounds=options.rounds)
-    rows: list[Row] = []
-    failed = False
     options.repositories.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="orchestrator-benchmark-", dir=options.directory) as name:
         directory = Path(name)
@@ -67,38 +65,28 @@ def main() -> int:
             course = Course(server, disk, directory / "home", directory, Patience(options.patience))
             bench = Bench(effort, course, options.repositories)
             warm_up(bench)
-            for measure in options.only or MEASURES:
-                bench.course = replace(course, patience=(patience := Patience(options.patience)))
-                print(f"{measure}: ", end="", file=sys.stderr, flush=True)
-                try:
-                    rows += MEASURES[measure](bench)
-                except (RuntimeError, OSError) as error:
-                    rows.append(Row(f"{measure}: failed", shorten(str(error).strip().splitlines()[-1], 120)))
-                    failed = True
-                print(quietness(patience), file=sys.stderr, flush=True)
-    if options.quick:
-        rows = [replace(row, reached=None) for row in rows]
-    print("--quick: small numbers, once; the figures mean nothing" if options.quick else "medians")
-    print("", *table(rows), sep="\n")
+
+            def take(measure: Measure, patience: Patience) -> list[Row]:
+                bench.course = replace(course, patience=patience)
+                return list(measure(bench))
+
+            rows, failed = program.run(MEASURES, options, take)
+    program.show(rows, quick=options.quick)
     for result in bench.races:
         print("", *figures(result), sep="\n")
     return int(failed)
 
 
 def _parse_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="invented packages, few of them, once")
-    parser.add_argument(
-        "--only", action="append", choices=MEASURES, metavar="MEASURE", help="may be repeated"
+    parser = program.parser(
+        __doc__,
+        MEASURES,
+        quick="invented packages, few of them, once",
+        directory="where the file systems are",
     )
     parser.add_argument("--rounds", type=int, metavar="N", help="how often each contender runs (5)")
-    parser.add_argument("--directory", default="/var/tmp", help="where the file systems are (%(default)s)")
     parser.add_argument("--repositories", type=Path, default=Path("/var/tmp/orchestrator-benchmark-repositories"),
                         metavar="DIR", help="where repositories are made and kept (%(default)s)")  # fmt: skip
-    parser.add_argument("--patience", type=float, default=0.0, metavar="SECONDS",
-                        help="how long each measure may wait for quiet moments, all together")  # fmt: skip
     return parser.parse_args()
 
 

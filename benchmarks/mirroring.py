@@ -183,7 +183,8 @@ def memory(bench: Bench) -> Iterator[Row]:
     yield _memory(result, 250)
 
 
-MEASURES: Mapping[str, Callable[[Bench], Iterator[Row]]] = {
+Measure = Callable[[Bench], Iterator[Row]]
+MEASURES: Mapping[str, Measure] = {
     "small": full_small,
     "large": full_large,
     "rpm": full_rpm,

@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Literal
 
+import measuring
 from contenders import Contender, Task
 from content_server import ContentServer, Traffic
 from fresh_disk import FreshDisk
@@ -69,23 +70,25 @@ class Race:
     def has(self, name: str, stage: Stage = "cold") -> bool:
         return bool(self.heats.get((name, stage)))
 
+    def samples(self, name: str, stage: Stage = "cold") -> list[Sample]:
+        return [heat.sample for heat in self.heats[name, stage]]
+
     def wall(self, name: str, stage: Stage = "cold") -> float:
-        return median(heat.sample.wall for heat in self.heats[name, stage])
+        return measuring.wall(self.samples(name, stage))
 
     def processor(self, name: str, stage: Stage = "cold") -> float:
-        return median(heat.sample.processor for heat in self.heats[name, stage])
+        return measuring.processor(self.samples(name, stage))
 
     def peak(self, name: str, stage: Stage = "cold") -> float:
         """Bytes of its largest process."""
-        return median(heat.sample.peak for heat in self.heats[name, stage])
+        return measuring.peak(self.samples(name, stage))
 
     def requests(self, name: str, stage: Stage = "cold") -> int:
         return round(median(heat.traffic.requests for heat in self.heats[name, stage]))
 
     def ratio(self, name: str, other: str, stage: Stage = "cold", other_stage: Stage | None = None) -> float:
         """Round by round."""
-        pairs = zip(self.heats[name, stage], self.heats[other, other_stage or stage], strict=True)
-        return median(mine.sample.wall / theirs.sample.wall for mine, theirs in pairs)
+        return measuring.ratio(self.samples(name, stage), self.samples(other, other_stage or stage))
 
 
 def race(course: Course, card: Card) -> Race:

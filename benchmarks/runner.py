@@ -8,20 +8,21 @@
 Figures are medians; what is compared is run in turns. `docs/benchmarks.md` says what each line means.
 """
 
-import argparse
+import itertools
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import downtime
 import memory
+import program
 import startup
 import steps
-from measuring import Patience, quietness
+from measuring import Patience
 from product import Product
-from table import Row, facts, table
+from table import Row, facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,43 +72,22 @@ MEASURES: Mapping[str, Measure] = {
 
 
 def main() -> int:
-    options = _parse_options()
+    parser = program.parser(
+        __doc__, MEASURES, quick="small numbers, once", directory="on the file system to measure"
+    )
+    options = parser.parse_args()
     effort = QUICK if options.quick else Effort()
-    rows: list[Row] = []
-    failed = False
     with tempfile.TemporaryDirectory(prefix="orchestrator-benchmark-", dir=options.directory) as name:
         directory = Path(name)
         directory.chmod(0o755)  # the demo's services run as a user of their own
         (directory / "home").mkdir()
         print(*facts(directory.parent), sep="\n")
-        for measure in options.only or MEASURES:
-            patience = Patience(options.patience)
-            print(f"{measure}: ", end="", file=sys.stderr, flush=True)
-            try:
-                rows += MEASURES[measure](Product(directory / measure, directory / "home"), effort, patience)
-            except (RuntimeError, OSError) as error:
-                rows.append(Row(f"{measure}: failed", str(error).strip().splitlines()[-1]))
-                failed = True
-            print(quietness(patience), file=sys.stderr, flush=True)
-    if options.quick:
-        rows = [replace(row, reached=None) for row in rows]
-    print("--quick: small numbers, once; the figures mean nothing" if options.quick else "medians")
-    print("", *table(rows), sep="\n")
+        places = (Product(directory / str(number), directory / "home") for number in itertools.count())
+        rows, failed = program.run(
+            MEASURES, options, lambda measure, patience: measure(next(places), effort, patience)
+        )
+    program.show(rows, quick=options.quick)
     return int(failed)
-
-
-def _parse_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="small numbers, once")
-    parser.add_argument(
-        "--only", action="append", choices=MEASURES, metavar="MEASURE", help="may be repeated"
-    )
-    parser.add_argument("--directory", default="/var/tmp", help="on the file system to measure (%(default)s)")
-    parser.add_argument("--patience", type=float, default=0.0, metavar="SECONDS",
-                        help="how long each measure may wait for quiet moments, all together")  # fmt: skip
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from measuring import Patience, Sample, in_turns, orchestrator, ratio, timed, wall
+from measuring import Patience, Sample, in_turns, orchestrator, processor, ratio, timed, wall
 from product import Product, journals
 from table import Row
 
@@ -85,8 +85,8 @@ def measure(product: Product, *, count: int, times: int, patience: Patience) -> 
         ),
         Row(
             "steps, processor time of all processes",
-            f"{median(sample.processor for sample in ours):.2f} s",
-            f"{median(sample.processor for sample in peer):.2f} s",
+            f"{processor(ours):.2f} s",
+            f"{processor(peer):.2f} s",
             f"{ratio(ours, peer):.2f}x run-parts in all",
         ),
     ]

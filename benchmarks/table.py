@@ -4,12 +4,12 @@
 import os
 import platform
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from measuring import processors
+from measuring import Sample, peak, processor, processors, ratio, wall
 
 from orchestrator import __version__
 
@@ -43,6 +43,23 @@ def lines(cells: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
         if number == 0:
             yield "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+
+
+def comparison(samples: Mapping[str, Sequence[Sample]], reference: str = "") -> Iterator[str]:
+    """Everything that was measured in turns, a line for each name; wall times also as multiples of the reference's."""
+    rows = [("", "wall s (min-max)", "processor s", "peak MB", f"x {reference}" if reference else "")]
+    for name, of_one in samples.items():
+        walls = [sample.wall for sample in of_one]
+        rows.append(
+            (
+                name,
+                f"{wall(of_one):.2f} ({min(walls):.2f}-{max(walls):.2f})",
+                f"{processor(of_one):.2f}",
+                f"{peak(of_one) / 1e6:.0f}",
+                f"{ratio(of_one, samples[reference]):.2f}" if reference else "",
+            )
+        )
+    yield from lines(rows)
 
 
 def facts(directory: Path) -> Iterator[str]:

@@ -7,7 +7,7 @@
      +- Unanswered          6  questions without an answer and without a terminal
      +- ServiceFailed       5  a service did not reach its state
      +- StepFailed          1  a step, a backup or a maintenance command failed
-     +- StateUnwritable     1  the journal or the history cannot be written
+     +- StateUnwritable     1  the journal, the history or a mirror cannot be written
      +- BadContent          1  an upstream's, or a mirror's, content is not what it must be
      +- Stale               4  an upstream's metadata has expired, or is older than what is held
      +- TransferFailed      1  a server or the network did not give what was asked for

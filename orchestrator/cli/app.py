@@ -11,7 +11,8 @@ import typer
 from typer.core import TyperGroup
 
 from orchestrator import __version__
-from orchestrator.errors import ExitCode, Interrupted, NotPermitted, OrchestratorError, StateUnwritable
+from orchestrator.errors import ExitCode, Interrupted, OrchestratorError
+from orchestrator.host.refusals import refused_by_system
 from orchestrator.host.streams import prepare_standard_streams
 
 # Command -> module. Their modules are imported when they are called: `pending` must start fast.
@@ -27,6 +28,12 @@ COMMANDS = {
     "services": "services",
     "scripts": "scripts",
     "mirror": "mirror",
+    "organization": "organization",
+    "product": "product",
+    "repository": "repository",
+    "view": "view",
+    "environment": "environment",
+    "apply": "apply",
 }
 
 
@@ -56,17 +63,9 @@ class LazyGroup(TyperGroup):
         except OSError as error:
             if ctx.obj and ctx.obj.get("debug"):
                 raise
-            refusal = _refused_by_system(error)
+            refusal = refused_by_system(error)
             report(refusal, as_json=bool(ctx.obj and ctx.obj.get("json")))
             raise typer.Exit(int(refusal.exit_code)) from None
-
-
-def _refused_by_system(error: OSError) -> OrchestratorError:
-    """What no part of the program expected the system to refuse: a file this user may not read, a full disk."""
-    message = f"{error.filename or 'input or output'}: {error.strerror or error}"
-    if isinstance(error, PermissionError):
-        return NotPermitted(message, hint="run it as root")
-    return StateUnwritable(message)
 
 
 def report(error: OrchestratorError, *, as_json: bool) -> None:

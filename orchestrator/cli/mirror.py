@@ -68,14 +68,15 @@ def clone(
         wait_lock=seconds_of(wait_lock),
     )
     with open_engine(config, destination, output, quiet=False) as engine:
-        sources = [
-            source
-            for source in engine.mirrors.sources
+        named = [engine.source(name) for name in names] if names else engine.mirrors.sources
+        chosen = [
+            source.name
+            for source in named
             if (type_ is None or source.type == type_.value) and (not osname or source.osname == osname)
         ]
-        if not sources:
-            raise UsageError(f"{engine.mirrors.path} has no source of that type and system")
-        chosen = names or [source.name for source in sources]
+        if not chosen:
+            whose = f"none of {', '.join(names)} is" if names else f"{engine.mirrors.path} has no source"
+            raise UsageError(f"{whose} of that type and system")
         outcomes = content.clone(engine, engine.mirrors.sources, chosen, wish)
     show_outcomes(outcomes, output)
 
@@ -140,6 +141,10 @@ def create(
         Path | None,
         typer.Option("--list", metavar="FILE", help="Packages, one a line.", show_default=False),
     ] = None,
+    type_: Annotated[
+        Type | None,
+        typer.Option("--type", help="Of local files: file takes any.", show_default=False),
+    ] = None,
     dependencies: Annotated[
         bool, typer.Option("--with-dependencies", help="Also what the packages need.")
     ] = False,
@@ -165,7 +170,8 @@ def create(
                 engine, name, source, listed, dependencies=dependencies, sign_with=sign_with
             )
         else:
-            outcome = content.create_from_files(engine, name, files or (), sign_with=sign_with)
+            kind = type_.value if type_ else ""
+            outcome = content.create_from_files(engine, name, files or (), type_=kind, sign_with=sign_with)
     show_outcomes([outcome], output)
 
 

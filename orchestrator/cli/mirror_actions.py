@@ -6,12 +6,14 @@ step's scratch directory where it began.
 """
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.cli.action_keys import Reader, a_flag, a_number, a_path, a_word, read_keys, some_words
+from orchestrator.cli.action_watching import StepWatcher
 from orchestrator.config.quantities import parse_duration
 from orchestrator.errors import (
     Busy,
@@ -22,20 +24,12 @@ from orchestrator.errors import (
     Problem,
     StepFailed,
 )
-from orchestrator.host import clock, files
+from orchestrator.host import files
 from orchestrator.upgrade.actions import Action, ActionContext
 
 if TYPE_CHECKING:
     from orchestrator import content
-    from orchestrator.content.events import Event
     from orchestrator.content.outcome import Outcome
-
-# Seconds between two looks at the progress on a screen, and between two lines of it in the step's log.
-_SHOWN_EVERY, _LOGGED_EVERY = 0.2, 30.0
-# What the run's journal keeps; all else that is said of is in the step's log.
-_JOURNALED = (
-    "unchanged", "resolved", "fetching", "lost", "changed", "published", "notified", "warning",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +79,7 @@ class _Mirrors:
         with (
             Interrupts() as interrupts,
             content.Engine(
-                mirrors, watch=_Watcher(context), stop=lambda: interrupts.stop_requested
+                mirrors, watch=StepWatcher(context), stop=lambda: interrupts.stop_requested
             ) as engine,
         ):
             yield engine
@@ -211,126 +205,34 @@ def _began_with(context: ActionContext, name: str, current: int) -> int:
     return current
 
 
-class _Watcher:
-    """The engine's events, into the step's log, the run's journal, and the line of progress."""
-
-    def __init__(self, context: ActionContext) -> None:
-        self._context = context
-        self._shown, self._logged = 0.0, clock.monotonic()
-
-    def __call__(self, event: "Event") -> None:
-        from orchestrator.cli.mirror_views import progress_text
-        from orchestrator.cli.mirror_wording import describe
-
-        if event.name.value == "progress":
-            self._progress(f"{event.source}: {progress_text(event)}")
-            return
-        line = describe(event)
-        if line:
-            self._context.say(line.text)
-        if event.name.value in _JOURNALED:
-            text = line.text if line else ""
-            fields = {**_in_short(event.fields), "source": event.source}
-            self._context.telling.report(event.name.value, text, fields, lost=event.name.value == "lost")
-
-    def _progress(self, text: str) -> None:
-        now = clock.monotonic()
-        if now - self._shown >= _SHOWN_EVERY:
-            self._shown = now
-            self._context.telling.progress(text)
-        if now - self._logged >= _LOGGED_EVERY:
-            self._logged = now
-            self._context.say(text)
-
-
-def _in_short(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Lists, which may be long and stand in the mirror's own record, as how many they have."""
-    short = {key: len(value) if isinstance(value, list) else value for key, value in fields.items()}
-    # In an event of a step these words have a meaning of their own.
-    return {{"lost": "losses", "text": "said"}.get(key, key): value for key, value in short.items()}
-
-
 # From a step's file ---------------------------------------------------------------------------------
 
-_Reader = Callable[[Any], Any]
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("takes true or false")
-    return value
-
-
-def _word(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("takes a text; put quotes around yes, no, dates and numbers")
-    return value
-
-
-def _words(value: Any) -> tuple[str, ...]:
-    items = [value] if isinstance(value, str) else value
-    if not isinstance(items, list) or not items:
-        raise ValueError("takes a text, or a list of texts")
-    return tuple(map(_word, items))
-
-
-def _path(value: Any) -> Path:
-    if not isinstance(value, str) or not value.startswith("/"):
-        raise ValueError("takes an absolute path")
-    return Path(value)
-
-
-def _number(value: Any) -> int:
-    if type(value) is not int or value < 1:
-        raise ValueError("takes the number of a generation")
-    return value
-
-
-_COMMON: Mapping[str, _Reader] = {"config": _path, "names": _words}
-_CLONE: Mapping[str, _Reader] = {
+_COMMON: Mapping[str, Reader] = {"config": a_path, "names": some_words}
+_CLONE: Mapping[str, Reader] = {
     **_COMMON,
-    "requirements": _words,
-    "partial": _flag,
-    "full_check": _flag,
-    "allow_shrink": _flag,
-    "allow_stale": _flag,
-    "strict": _flag,
+    "requirements": some_words,
+    "partial": a_flag,
+    "full_check": a_flag,
+    "allow_shrink": a_flag,
+    "allow_stale": a_flag,
+    "strict": a_flag,
     "wait_lock": parse_duration,
 }
-_VERIFY: Mapping[str, _Reader] = {**_COMMON, "repair": _flag, "full": _flag}
-_ROLLBACK: Mapping[str, _Reader] = {"config": _path, "name": _word, "to": _number}
+_VERIFY: Mapping[str, Reader] = {**_COMMON, "repair": a_flag, "full": a_flag}
+_ROLLBACK: Mapping[str, Reader] = {"config": a_path, "name": a_word, "to": a_number}
 
 
 def parse_clone(value: Any) -> Action:
     """Raises ValueError, as the others do."""
-    return Clone(**_read(value, _CLONE, "names"))
+    return Clone(**read_keys(value, _CLONE, "names"))
 
 
 def parse_verify(value: Any) -> Action:
-    return Verify(**_read(value, _VERIFY, "names"))
+    return Verify(**read_keys(value, _VERIFY, "names"))
 
 
 def parse_rollback(value: Any) -> Action:
-    fields = _read(value, _ROLLBACK, "name")
+    fields = read_keys(value, _ROLLBACK, "name")
     if "name" not in fields:
         raise ValueError("takes the name of a mirror, or {name: NAME, to: NUMBER}")
     return Rollback(names=(fields.pop("name"),), **fields)
-
-
-def _read(value: Any, readers: Mapping[str, _Reader], bare: str) -> dict[str, Any]:
-    """The parameters in `value`, which may be that of the key `bare` alone, or nothing. Raises ValueError."""
-    if value is None:
-        value = {}
-    if not isinstance(value, dict):
-        value = {bare: value}
-    fields = {}
-    for key, raw in value.items():
-        if key not in readers:
-            nearest = difflib.get_close_matches(str(key), readers, 1, 0.5)
-            known = f"did you mean {nearest[0]}?" if nearest else "known: " + ", ".join(readers)
-            raise ValueError(f"unknown key {key} ({known})")
-        try:
-            fields[key] = readers[key](raw)
-        except ValueError as error:
-            raise ValueError(f"{key} {error}") from None
-    return fields

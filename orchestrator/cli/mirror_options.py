@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 class Type(StrEnum):
     DEB = "deb"
     RPM = "rpm"
+    FILE = "file"
 
 
 MirrorsOption = Annotated[

@@ -96,9 +96,7 @@ def unresolved(
     with open_engine(config, destination, Output.AUTO) as engine:
         found = content.unresolved(engine, names or ())
     if output is Output.JSON:
-        show_json(
-            [{"relation": u.relation, "by": str(u.by) if u.by else None, "nearest": u.nearest} for u in found]
-        )
+        show_json([each.to_json() for each in found])
     elif not found:
         typer.echo("Every relation is satisfied.")
     else:

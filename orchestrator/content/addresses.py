@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
-from orchestrator.content.fetching import Outcome, with_address
+from orchestrator.content.fetching import Ending, with_address
 from orchestrator.content.mirrorlists import (
     LIMIT,
     REPOMD,
@@ -73,7 +73,7 @@ def _prefixes(source: Source) -> dict[str, str]:
 def _read(source: Source, transfer: Transfer, url: str) -> tuple[bytes, str]:
     """The list at `url`, and that address for messages."""
     (result,) = transfer.fetch([Request((url,), limit=LIMIT, access=source.access)])
-    if result.outcome is not Outcome.DONE:
+    if result.ending is not Ending.DONE:
         kind = "mirrorlist" if source.mirrorlist else "metalink"
         raise TransferFailed(
             f"the {kind} of {source.name} cannot be read: {with_address(result.why, shown(url))}"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import overload
 
-from orchestrator.content.fetching import Brought, EntryReply, Outcome, Wanted
+from orchestrator.content.fetching import Brought, Ending, EntryReply, Wanted
 from orchestrator.content.model import DIGEST_ALGORITHMS, Digest, StoredFile, Validators
 from orchestrator.content.pool import Pool
 from orchestrator.content.source import Source
@@ -31,6 +31,8 @@ class SourceFetcher:
         self._incoming = str(pool.incoming)
         self._addresses = sorted(addresses.items(), key=lambda item: -len(item[0]))
         self._owner = source.baseurls[0] if source.baseurls else source.mirrorlist or source.metalink
+        # The last whole answer for each entry file, without its bytes.
+        self.answered: dict[str, EntryReply] = {}
 
     @property
     def pool(self) -> Pool:
@@ -42,7 +44,9 @@ class SourceFetcher:
         request = Request(urls, limit=limit, known=known, access=self._access, owner=self._owner)
         (result,) = self._transfer.fetch([request])
         url = result.url or shown(urls[0] if urls else path)
-        return EntryReply(result.outcome, url, result.data, result.validators, result.why)
+        if result.ending is Ending.DONE:
+            self.answered[path] = EntryReply(result.ending, url, b"", result.validators)
+        return EntryReply(result.ending, url, result.data, result.validators, result.why)
 
     def bring(self, wanted: Sequence[Wanted]) -> list[Brought]:
         """See `Fetcher`. What a digest names is fetched once, however often it is wanted."""
@@ -52,9 +56,9 @@ class SourceFetcher:
             file = each.file
             if file.digest is not None and file.digest.algorithm not in DIGEST_ALGORITHMS:
                 why = f"its digest is of an unknown kind, {file.digest.algorithm}"
-                brought[index] = Brought(each, Outcome.WRONG_CONTENT, None, why)
+                brought[index] = Brought(each, Ending.WRONG_CONTENT, None, why)
             elif stored := self._stored(each):
-                brought[index] = Brought(each, Outcome.DONE, stored)
+                brought[index] = Brought(each, Ending.DONE, stored)
             else:
                 missing.setdefault(file[1:] if file.digest else file, []).append(index)
         if missing:
@@ -72,7 +76,7 @@ class SourceFetcher:
         """Each group is one file, wanted at several paths."""
 
         def keep(index: int, result: Result) -> None:
-            if result.outcome is Outcome.DONE and result.file is not None:
+            if result.ending is Ending.DONE and result.file is not None:
                 self._pool.adopt(result.file, result.sha256, result.size)
                 digest = groups[index][0].file.digest
                 if digest is not None and digest.algorithm != "sha256":
@@ -121,10 +125,10 @@ def _key(digest: Digest | None, urls: Sequence[str]) -> str:
 
 
 def _brought(wanted: Wanted, result: Result) -> Brought:
-    if result.outcome is not Outcome.DONE:
-        return Brought(wanted, result.outcome, None, result.why, result.url)
+    if result.ending is not Ending.DONE:
+        return Brought(wanted, result.ending, None, result.why, result.url)
     stored = StoredFile(wanted.file.path, result.size, result.sha256, wanted.role)
-    return Brought(wanted, Outcome.DONE, stored, "", result.url)
+    return Brought(wanted, Ending.DONE, stored, "", result.url)
 
 
 class _Requests(Sequence[Request]):

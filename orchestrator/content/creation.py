@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Make a new repository: of packages that an upstream offers, or of local package files."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from orchestrator.content.engine import Engine
 from orchestrator.content.events import Name
@@ -14,13 +14,13 @@ from orchestrator.content.model import Role, StoredFile
 from orchestrator.content.outcome import Outcome, Status
 from orchestrator.content.pool import hash_file
 from orchestrator.content.signatures import Signer
-from orchestrator.content.source import Source
+from orchestrator.content.source import Source, SourceType
 from orchestrator.content.tree import key_file
 from orchestrator.errors import Invalid, Problem, UsageError
 from orchestrator.host import clock
 
 # Where packages stand in a repository that has no upstream.
-_PLACE = {"deb": ("stable main",), "rpm": (".",)}
+_PLACE = {"deb": ("stable main",), "rpm": (".",), "file": (".",)}
 
 
 def create_from_upstream(
@@ -52,16 +52,22 @@ def create_from_upstream(
 
 
 def create_from_files(
-    engine: Engine, name: str, files: Sequence[Path], *, sign_with: Path | None = None
+    engine: Engine,
+    name: str,
+    files: Sequence[Path],
+    *,
+    type_: str = "",
+    sign_with: Path | None = None,
 ) -> Outcome:
-    """Publish `name` with the .deb or .rpm files (directories: all in them). Raises Invalid for none, for both
-    kinds together, and for two of one name; BadContent naming the file that is no package."""
-    paths = sorted(_package_files(files))
-    type_ = _type_of(paths)
+    """Publish `name` with the .deb or .rpm files (directories: all in them); as `type_` "file" with files of any
+    kind, those of directories at their paths there. Raises Invalid for none, for both kinds together, and for two
+    of one name; BadContent naming the file that is no package."""
+    paths = _local_files(files, any_kind=type_ == "file")
+    type_ = "file" if paths and type_ == "file" else _type_of(paths.values(), type_)
     source = Source(name, type_, (), _PLACE[type_], unsigned=True, sign_with=sign_with)
     format_, pool, store = engine.format(source), engine.pool, engine.store(name)
     with store.lock():
-        stored = [_take_in(engine, path) for path in paths]
+        stored = [_take_in(engine, place, paths[place]) for place in sorted(paths)]
         signer = Signer.load(sign_with) if sign_with else None
         tree = [*format_.create(stored, source, pool, clock.now().timestamp(), signer)]
         if signer is not None:
@@ -88,40 +94,49 @@ def create_from_files(
     return outcome
 
 
-def _package_files(files: Sequence[Path]) -> list[Path]:
+def _local_files(files: Sequence[Path], *, any_kind: bool) -> dict[str, Path]:
+    """By what they are called in the repository."""
     missing = [path for path in files if not path.exists()]
     if missing:
         raise Invalid(
             "there are no such files", problems=[Problem(str(path), "is not there") for path in missing]
         )
-    found: list[Path] = []
+    found: list[tuple[str, Path]] = []
     for path in files:
-        found += [p for p in path.rglob("*") if p.suffix in (".deb", ".rpm")] if path.is_dir() else [path]
-    names = [path.name for path in found]
-    twice = sorted({name for name in names if names.count(name) > 1})
+        if not path.is_dir():
+            found.append((path.name, path))
+        elif any_kind:
+            found += [(str(p.relative_to(path)), p) for p in path.rglob("*") if p.is_file()]
+        else:
+            found += [(p.name, p) for p in path.rglob("*") if p.suffix in (".deb", ".rpm")]
+    counts = Counter(name for name, _ in found)
+    twice = sorted(name for name, count in counts.items() if count > 1)
     if twice:
         raise Invalid(
             "files of one name", problems=[Problem(name, "is given more than once") for name in twice]
         )
-    return found
+    return dict(found)
 
 
-def _type_of(paths: Sequence[Path]) -> Literal["deb", "rpm"]:
+def _type_of(paths: Collection[Path], wanted: str) -> SourceType:
     kinds = {path.suffix for path in paths}
-    if kinds == {".deb"}:
+    if kinds == {".deb"} and wanted in ("", "deb"):
         return "deb"
-    if kinds == {".rpm"}:
+    if kinds == {".rpm"} and wanted in ("", "rpm"):
         return "rpm"
     what = (
         "none were given"
         if not kinds
         else "found " + ", ".join(sorted(kind or "files without a suffix" for kind in kinds))
     )
-    raise Invalid(f"a repository is made of .deb files or of .rpm files: {what}")
+    raise Invalid(
+        f"a repository is made of .deb files or of .rpm files: {what}",
+        hint="of files of any kind one is made with --type file",
+    )
 
 
-def _take_in(engine: Engine, path: Path) -> StoredFile:
+def _take_in(engine: Engine, place: str, path: Path) -> StoredFile:
     sha256, size = hash_file(path)
     engine.check_stop()
     engine.pool.add_file(path, sha256)
-    return StoredFile(path.name, size, sha256, Role.PACKAGE)
+    return StoredFile(place, size, sha256, Role.PACKAGE)

@@ -2,8 +2,9 @@
 """What every use case works with: the pool, the transfer, the sources' fetchers and offers; opened once, closed once."""
 
 import contextlib
+import errno
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -15,13 +16,15 @@ from orchestrator.content.formats import Format, Offer, Trust
 from orchestrator.content.formats.known import format_of
 from orchestrator.content.generations import MirrorStore
 from orchestrator.content.groups import known
-from orchestrator.content.model import FileRef, Metadata
+from orchestrator.content.model import FileRef, Metadata, Validators
 from orchestrator.content.pool import Pool
+from orchestrator.content.publication.locks import pool_in_use
 from orchestrator.content.source import Mirrors, Source
-from orchestrator.errors import Busy, Interrupted
+from orchestrator.errors import Busy, Interrupted, NotPermitted
 from orchestrator.host import clock
 
 if TYPE_CHECKING:
+    from orchestrator.content.bring import SourceFetcher
     from orchestrator.content.transfer.engine import Transfer
 
 
@@ -46,7 +49,7 @@ class Engine:
         self._watch, self._stop, self._places = watch, stop, places or {}
         self._pool: Pool | None = None
         self._transfer: Transfer | None = None
-        self._fetchers: dict[str, Fetcher] = {}
+        self._fetchers: dict[str, SourceFetcher] = {}
         self._addresses: dict[str, Addresses] = {}
         self._busy_with = ""
 
@@ -137,19 +140,42 @@ class Engine:
         )
         metadata = self.format(source).refresh(source, self.fetcher(source), held, trust)
         self.pool.settle()
-        return metadata
+        return tuple(self._validated(source, each) for each in metadata)
 
-    def read(self, name: str, *, allow_stale: bool = False) -> Offer:
-        """What the source `name` offers now. What was held already is asked for conditionally, and what is
-        new is held for the next time, unless somebody is at work on the mirror."""
-        source = self.source(name)
-        store = self.store(name)
-        held = store.held()
-        metadata = self.refresh(source, held, allow_stale=allow_stale)
+    def _validated(self, source: Source, metadata: Metadata) -> Metadata:
+        """What was held without validators, for it came from elsewhere, and is the same here: with those of here."""
+        reply = self._fetchers[source.name].answered.get(metadata.entry[0].path)
+        if metadata.validators != Validators() or reply is None or reply.validators in (None, Validators()):
+            return metadata
+        return replace(metadata, validators=reply.validators, url=reply.url)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """While the answer to a question is made of files that no mirror has yet: nobody removes them from the
+        pool meanwhile. Who may not write there cannot keep others from it, and goes on without."""
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(pool_in_use(self.pool.root))
+            except NotPermitted:
+                pass
+            except OSError as error:
+                if error.errno != errno.EROFS:
+                    raise
+            yield
+
+    def read(self, source: str | Source, *, allow_stale: bool = False) -> Offer:
+        """What the source of this name offers now, or one like it: a full one seen as a partial one. What was held
+        already is asked for conditionally, and what is new is held for the next time, unless somebody is at work
+        on the mirror. The offer reads files of the pool when it is asked: to be used while `reading`, where
+        mirrors may be pruned meanwhile."""
+        configured = self.source(source if isinstance(source, str) else source.name)
+        store = self.store(configured.name)
+        held = store.held(configured.address)
+        metadata = self.refresh(configured, held, allow_stale=allow_stale)
         if metadata != held:
             with contextlib.suppress(Busy), store.lock():
-                store.hold(metadata)
-        return self.load(source, metadata)
+                store.hold(metadata, configured.address)
+        return self.load(configured if isinstance(source, str) else source, metadata)
 
     def load(self, source: Source, metadata: Sequence[Metadata]) -> Offer:
         return self.format(source).load(source, metadata, self.pool)

@@ -21,6 +21,17 @@ class Name(StrEnum):
     PUBLISHED = "published"  # generation, path, packages, files, bytes
     NOTIFIED = "notified"  # argv, exit_code
     WARNING = "warning"  # text
+    # Of the content server; the subject stands where a source does.
+    SHOWN = "shown"  # view, version, environment, path, changed: what clients see
+    # Exports. `export` is the id; what an export is of stands where a source does.
+    PLANNING = "planning"  # kind, format: what it will hold is worked out
+    EXPORTING = "exporting"  # export, objects, bytes, chunks, place; left: the chunks that are not done yet
+    CHUNK = "chunk"  # export, number, chunks, file, bytes, sha256: one medium is whole
+    EXPORTED = "exported"  # export, number, objects, bytes, chunks, place
+    REMOVED = "removed"  # export, number, place, why: an export's files and record are gone
+    # Imports; "import", or a medium or repository, stands where a source does.
+    TAKING = "taking"  # objects, bytes: of what is missing this comes from the media
+    DAMAGED = "damaged"  # path, why: a file of a medium, or (no path) the rest of it, was left
 
 
 @dataclass(frozen=True, slots=True)

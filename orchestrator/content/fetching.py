@@ -14,7 +14,7 @@ from orchestrator.content.model import FileRef, StoredFile, Validators
 from orchestrator.content.pool import Pool
 
 
-class Outcome(StrEnum):
+class Ending(StrEnum):
     """How a request ended. Which of them are worth a retry is the transfer's business, not the caller's."""
 
     DONE = "done"
@@ -29,14 +29,14 @@ class Outcome(StrEnum):
 class EntryReply:
     """An entry file. `data` is empty unless DONE; `why` is empty when DONE or NOT_MODIFIED."""
 
-    outcome: Outcome
+    ending: Ending
     url: str
     data: bytes = b""
     validators: Validators | None = None
     why: str = ""
 
     def __str__(self) -> str:
-        return with_address(self.why or str(self.outcome), self.url)
+        return with_address(self.why or str(self.ending), self.url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +54,13 @@ class Brought:
     """What became of one wanted file: `stored` when DONE, else why not and at which address."""
 
     wanted: Wanted
-    outcome: Outcome
+    ending: Ending
     stored: StoredFile | None = None
     why: str = ""
     url: str = ""
 
     def __str__(self) -> str:
-        return with_address(self.why or str(self.outcome), self.url or self.wanted.file.path)
+        return with_address(self.why or str(self.ending), self.url or self.wanted.file.path)
 
 
 def with_address(why: str, url: str) -> str:

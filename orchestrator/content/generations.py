@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from orchestrator.content.model import Metadata, StoredFile
+from orchestrator.content.model import Metadata, StoredFile, Validators
 from orchestrator.content.pool import Pool, make_public_directory
 from orchestrator.content.publication import awaiting, checking, garbage
 from orchestrator.content.publication.checking import CheckReport, Damage
@@ -82,19 +82,29 @@ class MirrorStore:
 
     # --- the metadata that is held
 
-    def held(self) -> tuple[Metadata, ...]:
-        """The verified metadata of the last refresh, of every repository whose files are still in the pool."""
-        found = held_from_json(read_json(self.path / _HELD))
+    def held(self, asked: str = "") -> tuple[Metadata, ...]:
+        """The verified metadata of the last refresh, of every repository whose files are still in the pool.
+        Without its validators when it came from elsewhere than is `asked` now: they mean nothing there."""
+        document = read_json(self.path / _HELD)
+        found = held_from_json(document)
+        if asked and found and (document.get("asked") or asked) != asked:
+            found = tuple(replace(each, validators=Validators()) for each in found)
         return tuple(each for each in found if all(self._is_pooled(file) for file in _files_of(each)))
 
     def _is_pooled(self, file: StoredFile) -> bool:
         return self.pool.size(file.sha256) == file.size
 
-    def hold(self, metadata: Sequence[Metadata]) -> None:
-        """Keep `metadata` for the next refresh, durably, and its files from the garbage collection."""
+    def asked(self) -> str:
+        """Where the metadata that is held came from; empty when there is none."""
+        document = read_json(self.path / _HELD)
+        return str(document.get("asked", "")) if isinstance(document, dict) else ""
+
+    def hold(self, metadata: Sequence[Metadata], asked: str = "") -> None:
+        """Keep `metadata`, which came from where is `asked`, for the next refresh, durably, and its files from the
+        garbage collection."""
         self.pool.settle()
         make_public_directory(self.path)
-        replace_json(self.path / _HELD, held_to_json(metadata))
+        replace_json(self.path / _HELD, held_to_json(metadata, asked))
 
     def held_files(self) -> set[str]:
         """What of the pool the metadata that is held is made of (SHA-256)."""

@@ -16,7 +16,8 @@ def search(engine: Engine, names: Sequence[str], query: Query) -> list[Package]:
     """The packages of the named sources (all without a name) for which all of the query holds."""
     by_name = {source.name: source for source in engine.mirrors.sources}
     chosen = known(by_name, names) if names else by_name
-    return [package for name in chosen for package in engine.read(name).search(query)]
+    with engine.reading():
+        return [package for name in chosen for package in engine.read(name).search(query)]
 
 
 def closure(
@@ -31,23 +32,26 @@ def closure(
     if len({source.type for source in sources}) != 1:
         raise UsageError("a closure is made of one or more sources of one type")
     format_ = engine.format(sources[0])
-    members = [member_of(format_, engine.read(source.name), everything=False) for source in sources]
-    return format_.closure(members, requirements, options)
+    with engine.reading():
+        members = [member_of(format_, engine.read(source.name), everything=False) for source in sources]
+        return format_.closure(members, requirements, options)
 
 
 def unresolved(engine: Engine, names: Sequence[str]) -> list[Unresolved]:
     """The relations of the packages of the named sources that nothing in them, their masters, or those that
     complete them satisfies."""
-    found: list[Unresolved] = []
-    for family in _families(engine, names):
-        targets = {source.name for source in family.targets}
-        format_ = engine.format(family.sources[0])
-        members = [
-            member_of(format_, engine.read(source.name), everything=source.name in targets)
-            for source in family.sources
-        ]
-        found += format_.closure(members, (), ClosureOptions()).unresolved
-    return found
+    with engine.reading():
+        return [each for family in _families(engine, names) for each in _unresolved(engine, family)]
+
+
+def _unresolved(engine: Engine, family: Group) -> Sequence[Unresolved]:
+    targets = {source.name for source in family.targets}
+    format_ = engine.format(family.sources[0])
+    members = [
+        member_of(format_, engine.read(source.name), everything=source.name in targets)
+        for source in family.sources
+    ]
+    return format_.closure(members, (), ClosureOptions()).unresolved
 
 
 def _families(engine: Engine, names: Sequence[str]) -> list[Group]:
@@ -90,8 +94,9 @@ def why(
 
 
 def _resolution(engine: Engine, group: Group, requirements: Sequence[str]) -> Resolution:
-    offers = [engine.read(source.name) for source in group.sources]
-    return resolve(engine.format(group.sources[0]), offers, requirements)
+    with engine.reading():
+        offers = [engine.read(source) for source in group.sources]
+        return resolve(engine.format(group.sources[0]), offers, requirements)
 
 
 def _chain(package: Package, chosen: Mapping[Package, Reason]) -> list[Link]:

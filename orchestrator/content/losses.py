@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from orchestrator.content.fetching import Brought, Outcome
+from orchestrator.content.fetching import Brought, Ending
 from orchestrator.content.formats import Format
 from orchestrator.content.model import Lost, Package
 from orchestrator.content.planning import Plan
@@ -23,7 +23,7 @@ def settle_losses(
     Raises TransferFailed when more than `budget` files failed, or when the upstream's metadata is kept as it
     is, which names them all.
     """
-    failed = {path: each for path, each in brought.items() if each.outcome is not Outcome.DONE}
+    failed = {path: each for path, each in brought.items() if each.ending is not Ending.DONE}
     if not failed:
         return plan.kept, ()
     source = plan.source
@@ -47,7 +47,7 @@ def _told(package: Package, source: Source) -> str:
 
 def _too_many(plan: Plan, failed: Sequence[Brought], budget: int) -> TransferFailed:
     source = plan.source
-    problems = [Problem(each.wanted.file.path, f"{each.outcome}: {each.why}") for each in failed[:_SHOWN]]
+    problems = [Problem(each.wanted.file.path, f"{each.ending}: {each.why}") for each in failed[:_SHOWN]]
     if len(failed) > _SHOWN:
         problems.append(Problem("", f"and {len(failed) - _SHOWN} more"))
     if len(failed) <= budget:

@@ -36,6 +36,7 @@ from orchestrator.content.source import Source
 from orchestrator.content.tree import compose, package_files
 from orchestrator.errors import Busy, Interrupted, OrchestratorError, Problem, Refused
 from orchestrator.host import clock
+from orchestrator.host.refusals import is_refusal, refused_by_system
 
 # How often an upstream is read that changes while it is read.
 _READS = 3
@@ -73,12 +74,12 @@ def clone(engine: Engine, sources: Sequence[Source], names: Sequence[str], wish:
     outcomes: list[Outcome] = []
     for group in groups_of(sources, names):
         try:
-            outcomes += _Clone(engine, group, wish).run()
+            with _errors_of_disk(engine):
+                outcomes += _Clone(engine, group, wish).run()
         except Interrupted:
             raise
         except OrchestratorError as error:
-            done = {outcome.source for outcome in outcomes}
-            outcomes += [_failed(engine, s, error) for s in group.targets if s.name not in done]
+            outcomes += [_failed(engine, source, error) for source in group.targets]
     if any(outcome.generation > engine.common.keep for outcome in outcomes if outcome.made_anew):
         # Somebody else at work: the next clone that publishes collects it.
         with contextlib.suppress(Busy):
@@ -86,8 +87,23 @@ def clone(engine: Engine, sources: Sequence[Source], names: Sequence[str], wish:
     return outcomes
 
 
+@contextlib.contextmanager
+def _errors_of_disk(engine: Engine) -> Iterator[None]:
+    """A disk that is full, read-only or broken fails a source as an upstream does; what may be our own mistake
+    goes through."""
+    try:
+        yield
+    except OSError as error:
+        if not is_refusal(error):
+            raise
+        raise refused_by_system(error, engine.root, "what was downloaded is kept") from error
+
+
 def _failed(engine: Engine, source: Source, error: OrchestratorError) -> Outcome:
-    current = engine.store(source.name).current()
+    current = None
+    # What keeps us from looking is most likely the error itself.
+    with contextlib.suppress(OrchestratorError, OSError):
+        current = engine.store(source.name).current()
     return Outcome(source.name, Status.FAILED, current.number if current else 0, error=error)
 
 
@@ -102,8 +118,8 @@ class _Clone:
 
     def run(self) -> list[Outcome]:
         with self._locked():
-            for store in self.stores.values():
-                self.readings[store.name] = store.held()
+            for source in self.group.sources:
+                self.readings[source.name] = self.stores[source.name].held(source.address)
             self._refresh(self.group.sources)
             due = [source for source in self.group.targets if not self._is_current(source)]
             outcomes = [self._unchanged(source) for source in self.group.targets if source not in due]
@@ -112,8 +128,10 @@ class _Clone:
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         with contextlib.ExitStack() as stack:
-            for name in sorted(source.name for source in self.group.targets):
-                if not self.wish.dry_run:
+            if self.wish.dry_run:
+                stack.enter_context(self.engine.reading())
+            else:
+                for name in sorted(source.name for source in self.group.targets):
                     stack.enter_context(self.stores[name].lock(self.wish.wait_lock))
             yield
 
@@ -127,7 +145,7 @@ class _Clone:
             if now != before:
                 changed = True
                 if source in self.group.targets and not self.wish.dry_run:
-                    self.stores[source.name].hold(now)
+                    self.stores[source.name].hold(now, source.address)
         return changed
 
     def _fingerprint(self, source: Source) -> str:
@@ -191,7 +209,8 @@ class _Clone:
     def _finished(self, plan: Plan, resolution: Resolution, brought: Mapping[str, Brought]) -> Outcome:
         """One target that fails does not keep the others of the group from being published."""
         try:
-            return self._finish(plan, resolution, brought)
+            with _errors_of_disk(self.engine):
+                return self._finish(plan, resolution, brought)
         except Interrupted:
             raise
         except OrchestratorError as error:

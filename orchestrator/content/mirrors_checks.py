@@ -17,6 +17,18 @@ from orchestrator.host.processes import STANDARD_PATH
 _WHERE_FROM = ("baseurl", "mirrorlist", "metalink")
 _OTHERS = stat.S_IROTH | stat.S_IWOTH
 _DEB_ONLY = ("installer", "translations", "contents")
+# What files have none of: versions, architectures, relations, signatures.
+_NOT_OF_FILES = (
+    *_DEB_ONLY,
+    "architectures",
+    "master",
+    "newest",
+    "weak_dependencies",
+    "alternatives",
+    "sources",
+    "metalink",
+    "sign_with",
+)
 _OTHER_NAMES = {
     "deb": {"x86_64": "amd64", "aarch64": "arm64", "i686": "i386", "ppc64le": "ppc64el", "noarch": "all"},
     "rpm": {"amd64": "x86_64", "arm64": "aarch64", "ppc64el": "ppc64le", "all": "noarch"},
@@ -72,9 +84,11 @@ def of_source(where: str, model: Model, source: Source) -> Iterator[Problem]:
     if len(given) != 1:
         said = f"says {' and '.join(given)}" if given else "does not say where it is"
         yield Problem(where, said, "it takes one of baseurl, mirrorlist and metalink")
-    if source.keys and source.unsigned:
+    if model.type == "file":
+        yield from _of_files(where, model)
+    elif source.keys and source.unsigned:
         yield Problem(f"{where}.unsigned", "keys are named: it is signed")
-    if not source.keys and not source.unsigned:
+    elif not source.keys and not source.unsigned:
         hint = (
             "name the keys that sign it, or say `unsigned: true` to trust whoever can answer for its address"
         )
@@ -116,7 +130,7 @@ def filters_architectures(model: Model) -> bool:
 
 def _of_format(where: str, model: Model) -> Iterator[Problem]:
     for index, architecture in enumerate(model.architectures):
-        if other := _OTHER_NAMES[model.type].get(architecture):
+        if other := _OTHER_NAMES.get(model.type, {}).get(architecture):
             what = f"{architecture} is {other} in {model.type} repositories"
             yield Problem(f"{where}.architectures[{index}]", what)
         if architecture in model.architectures[:index]:
@@ -125,8 +139,24 @@ def _of_format(where: str, model: Model) -> Iterator[Problem]:
         for key in _DEB_ONLY:
             if key in model.model_fields_set and getattr(model, key):
                 yield Problem(f"{where}.{key}", "means nothing in an rpm source")
-    elif model.metalink:
+    elif model.type == "deb" and model.metalink:
         yield Problem(f"{where}.metalink", "means nothing in a deb source", "a mirrorlist does")
+
+
+def _of_files(where: str, model: Model) -> Iterator[Problem]:
+    """What a source of plain files cannot have, and must say."""
+    for key in _NOT_OF_FILES:
+        if key in model.model_fields_set and getattr(model, key):
+            yield Problem(f"{where}.{key}", "means nothing in a file source")
+    if model.keys:
+        yield Problem(f"{where}.keys", "nothing signs the list of a file source", "say `unsigned: true`")
+    elif not model.unsigned:
+        hint = "nothing signs its list: say `unsigned: true` to trust whoever can answer for its address"
+        yield Problem(f"{where}.unsigned", "is missing", hint)
+    for key in ("include", "exclude"):
+        for index, rule in enumerate(getattr(model, key)):
+            if rule.section or rule.source:
+                yield Problem(f"{where}.{key}[{index}]", "files have nothing but names", "name, regex")
 
 
 def of_files(where: str, source: Source) -> Iterator[Problem]:

@@ -45,6 +45,19 @@ def load_mirrors(path: Path) -> Mirrors:
     )
 
 
+def read_source(base_directory: Path, document: Mapping[str, Any]) -> Source:
+    """A source that stands alone, of the keys it would have in a mirrors.yaml in `base_directory`. Raises Invalid with
+    all problems, each at the path of its key."""
+    reading = _Reading(base_directory / "source", {"sources": [dict(document)]})
+    if reading.problems:
+        problems = [
+            Problem(problem.where.removeprefix("sources[0]").lstrip("."), problem.what, problem.hint)
+            for problem in reading.problems
+        ]
+        raise Invalid(f"the source {document.get('name', '')} has errors", problems=problems)
+    return reading.sources[0]
+
+
 class _Reading:
     """What a document says, and everything that is wrong with it: a part in error hides no error elsewhere."""
 

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictI
 
 from orchestrator.config.model import Duration, Model
 from orchestrator.config.quantities import parse_size
-from orchestrator.content.source import Access, Filter
+from orchestrator.content.source import Access, Filter, SourceType
 from orchestrator.content.source import Common as PlainCommon
 from orchestrator.content.source import Source as PlainSource
 
@@ -113,7 +113,8 @@ def _location(text: str) -> str:
     return text
 
 
-def _base_address(text: Any) -> str:
+def base_address(text: Any) -> str:
+    """A base address as it is kept, with its slash. Raises ValueError."""
     if not isinstance(text, str):
         raise ValueError("takes text; put quotes around numbers, dates, yes and no")
     _location(text)
@@ -125,11 +126,11 @@ def _base_address(text: Any) -> str:
 def _base_addresses(value: Any) -> Any:
     """One address, or a list of them."""
     if not isinstance(value, list):
-        return (_base_address(value),)
+        return (base_address(value),)
     found = []
     for number, text in enumerate(value, 1):
         try:
-            found.append(_base_address(text))
+            found.append(base_address(text))
         except ValueError as error:
             raise ValueError(f"address {number} {error}") from None
     return tuple(found)
@@ -230,7 +231,7 @@ class Source(Model):
     """One source, before names are filled in and paths made absolute. `partial` None: as the rest says."""
 
     name: Name
-    type: Literal["deb", "rpm"]
+    type: SourceType
     osname: str = _SOURCE["osname"]
     baseurl: BaseAddresses | None = None
     mirrorlist: Location | None = None
@@ -263,6 +264,14 @@ class Source(Model):
     mode: Literal["verbatim", "rebuilt"] | None = None
     notify: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     max_shrink: Annotated[float, BeforeValidator(_share), Field(ge=0, le=1)] = _SOURCE["max_shrink"]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_directory(cls, value: Any) -> Any:
+        """A source of files is one directory, if it says nothing else."""
+        if isinstance(value, dict) and value.get("type") == "file":
+            return {"repositories": ["."], **value}
+        return value
 
 
 class File(Model):

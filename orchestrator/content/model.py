@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 # The strongest first: which of several digests of one file decides.
 DIGEST_ALGORITHMS = ("sha256", "sha512", "sha384", "sha224", "sha1", "md5")
@@ -50,7 +50,7 @@ class Package(NamedTuple):
     """One package as one index offers it.
 
     `version` is complete: deb `[epoch:]upstream[-revision]`, rpm `[epoch:]version-release` without an epoch
-    of 0. `repository` is the entry of the source's `repositories` it comes from, `index_path` the index in it
+    of 0; that and the architecture are empty where there is none, of plain files. `repository` is the entry of the source's `repositories` it comes from, `index_path` the index in it
     (deb: path of the Packages file without its compression; rpm: the repository again). `section` is deb's
     Section or rpm's Group, `origin` the name of the source package.
     """
@@ -66,7 +66,7 @@ class Package(NamedTuple):
     origin: str = ""
 
     def __str__(self) -> str:
-        return f"{self.name} {self.version} {self.architecture}"
+        return " ".join(filter(None, (self.name, self.version, self.architecture)))
 
 
 class Validators(NamedTuple):
@@ -123,6 +123,9 @@ class Unresolved:
     relation: str
     by: Package | None
     nearest: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return {"relation": self.relation, "by": str(self.by) if self.by else None, "nearest": self.nearest}
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,10 +60,7 @@ class Outcome:
             "fetched": {"files": self.fetched_files, "bytes": self.fetched_bytes},
             "removed": {"files": self.removed_files, "bytes": self.removed_bytes},
             "lost": [{"what": lost.what, "why": lost.why, "url": lost.url} for lost in self.lost],
-            "unresolved": [
-                {"relation": u.relation, "by": str(u.by) if u.by else None, "nearest": u.nearest}
-                for u in self.unresolved
-            ],
+            "unresolved": [unresolved.to_json() for unresolved in self.unresolved],
         }
         if self.error is not None:
             document["error"] = {

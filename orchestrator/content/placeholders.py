@@ -141,7 +141,7 @@ def _suite(text: str) -> str:
 
 
 def _path(text: str) -> str:
-    """The path of an rpm repository, `.` for the base address itself. Raises ValueError."""
+    """The path of an rpm repository or a directory of files, `.` for the base address itself. Raises ValueError."""
     if " " in text:
-        raise ValueError(f"{text!r} is not a path: an rpm source's repositories are directories")
+        raise ValueError(f"{text!r} is not a path: repositories are directories")
     return "." if text in (".", "./") else safe_path(text)

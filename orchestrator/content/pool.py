@@ -150,6 +150,10 @@ class Pool:
         finally:
             self._behind = None
 
+    def temporary(self, sha256: str) -> Path:
+        """A name below `incoming/` for a file that is to be adopted; no other run or thread has it."""
+        return self._own_name(sha256, "new")
+
     def _own_name(self, sha256: str, suffix: str) -> Path:
         return self.incoming / f"{sha256}.{os.getpid()}.{threading.get_ident()}.{suffix}"
 

@@ -3,9 +3,22 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
+
+SourceType = Literal["deb", "rpm", "file"]
+_INDECISIVE = (
+    "access",
+    "notify",
+    "max_shrink",
+    "keys",
+    "unsigned",
+    "osname",
+    "baseurls",
+    "mirrorlist",
+    "metalink",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +55,7 @@ class Source:
     """
 
     name: str
-    type: Literal["deb", "rpm"]
+    type: SourceType
     baseurls: tuple[str, ...]
     repositories: tuple[str, ...]
     osname: str = ""
@@ -76,13 +89,19 @@ class Source:
             return self.mode == "rebuilt"
         return self.partial or bool(self.include or self.exclude or self.newest)
 
+    @property
+    def address(self) -> str:
+        """Where it is asked for: what it says of that, as one text."""
+        return " ".join(self.baseurls) or self.mirrorlist or self.metalink
+
+    def at(self, address: str) -> "Source":
+        """The same from elsewhere, without what lets one in at its own hosts."""
+        return replace(self, baseurls=(address,), mirrorlist="", metalink="", access=Access())
+
     def options_digest(self) -> str:
-        """Changes when anything changes that decides what the mirror holds."""
-        decisive = {
-            name: str(getattr(self, name))
-            for name in self.__slots__
-            if name not in ("access", "notify", "max_shrink", "keys", "unsigned", "osname")
-        }
+        """Changes when anything changes that decides what the mirror holds. From where does not: the digests of its
+        metadata say what it is."""
+        decisive = {name: str(getattr(self, name)) for name in self.__slots__ if name not in _INDECISIVE}
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The files of a new tree: packages, what lies beside them, metadata, and the key that clients verify with."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from orchestrator.content.engine import Engine
@@ -10,6 +11,8 @@ from orchestrator.content.model import KEY_FILE, Metadata, Package, Role, Stored
 from orchestrator.content.signatures import Signer
 
 _SUFFIXES = (".deb", ".udeb", ".rpm")
+# Every other file of a mirror of files is one of them.
+_LIST_OF_FILES = re.compile(r"(?:.*/)?PULP_MANIFEST")
 
 
 def compose(
@@ -51,4 +54,7 @@ def key_file(engine: Engine, certificates: bytes) -> StoredFile:
 
 def package_files(generation: Generation) -> dict[str, int]:
     """The package files of a published tree with their sizes, without those that only linger."""
-    return {file.path: file.size for file in generation.inventory().own if file.path.endswith(_SUFFIXES)}
+    own = generation.inventory().own
+    if generation.record.type == "file":
+        return {file.path: file.size for file in own if not _LIST_OF_FILES.fullmatch(file.path)}
+    return {file.path: file.size for file in own if file.path.endswith(_SUFFIXES)}

@@ -3,7 +3,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from orchestrator.content.engine import Engine
 from orchestrator.content.events import Name
@@ -18,7 +17,7 @@ from orchestrator.content.generations import (
 from orchestrator.content.mirror import Wish, clone
 from orchestrator.content.model import KEY_FILE
 from orchestrator.content.outcome import Outcome
-from orchestrator.content.source import Source
+from orchestrator.content.source import Source, SourceType
 from orchestrator.errors import Refused, UsageError
 
 
@@ -124,5 +123,5 @@ def _as_published(engine: Engine, name: str, current: Generation) -> Source:
     try:
         return replace(engine.source(name), repositories=repositories)
     except UsageError:
-        kind: Literal["deb", "rpm"] = "deb" if current.record.type == "deb" else "rpm"
-        return Source(name, kind, (), repositories)
+        kinds: dict[str, SourceType] = {"deb": "deb", "file": "file"}
+        return Source(name, kinds.get(current.record.type, "rpm"), (), repositories)

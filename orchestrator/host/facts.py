@@ -184,12 +184,6 @@ def free_bytes(path: Path) -> int:
     return status.f_bavail * status.f_frsize
 
 
-def memory_available() -> int:
-    import psutil
-
-    return int(psutil.virtual_memory().available)
-
-
 @cache
 def user_name() -> str:
     """Who asked for this: the user behind sudo, else the effective one."""

@@ -69,7 +69,15 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o644, durable: bool = 
         fsync_directory(path.parent)
 
 
-def write_all(descriptor: int, data: bytes) -> None:
+def settle_file(descriptor: int, temporary: Path, path: Path) -> None:
+    """Wait until what was written to `descriptor` is on the disk, and give the file `temporary` its name, durably;
+    what had it before is replaced."""
+    os.fsync(descriptor)
+    temporary.replace(path)
+    fsync_directory(path.parent)
+
+
+def write_all(descriptor: int, data: bytes | bytearray | memoryview) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]

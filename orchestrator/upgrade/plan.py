@@ -51,10 +51,6 @@ class Plan:
         return tuple(planned for planned in self.steps if planned.phase == phase.name)
 
     @property
-    def stops_something(self) -> bool:
-        return any(transition.stop for transition in self.transitions)
-
-    @property
     def waiting(self) -> tuple[PlannedStep, ...]:
         """What is due beyond the steps that run at every upgrade."""
         return tuple(planned for planned in self.due if planned.reason is not Reason.ALWAYS)

@@ -41,18 +41,3 @@ class Reporter(Protocol):
 
     def progress(self, progress: Progress) -> None:
         """Several times a second while something runs."""
-
-
-class SilentReporter:
-    """Nobody watches."""
-
-    wants_all_output = False
-
-    def event(self, event: Event) -> None:
-        pass
-
-    def output(self, step: str, data: bytes) -> None:
-        pass
-
-    def progress(self, progress: Progress) -> None:
-        pass

@@ -106,7 +106,6 @@ class Scripts:
     steps: tuple[Step, ...] = ()
     masked: tuple[Masked, ...] = ()
     problems: tuple[Problem, ...] = ()
-    missing_layers: tuple[Path, ...] = ()
 
 
 @dataclass(slots=True)
@@ -145,7 +144,6 @@ def find_steps(layers: Sequence[Path], registry: Registry) -> Scripts:
         tuple(sorted(scan.steps, key=lambda step: step.order)),
         tuple(scan.masked),
         tuple(scan.problems),
-        missing,
     )
 
 

@@ -12,6 +12,36 @@ import pytest
 from tests.support.product import ROOT
 from tests.support.requirements import require
 
+MEASURED = """
+import os, sys
+sys.path.insert(0, {benchmarks!r})
+from measuring import Patience, in_turns, timed
+from table import comparison
+
+ours = b"x" * 80_000_000
+runs = dict(small=[sys.executable, "-S", "-c", "pass"], large=[sys.executable, "-S", "-c", "x = b'x' * 50_000_000"])
+samples = in_turns({{name: lambda argv=argv: timed(argv, dict(os.environ)) for name, argv in runs.items()}}, 2, Patience(0))
+assert max(sample.peak for sample in samples["small"]) < 40_000_000 < min(sample.peak for sample in samples["large"])
+assert all(0 < sample.processor < 5 and sample.wall > 0 for of_one in samples.values() for sample in of_one)
+print(*comparison(samples, "small"), sep="\\n")
+for argv, error in ((["/none/there"], FileNotFoundError), ([sys.executable, "-c", "exit(3)"], RuntimeError)):
+    try:
+        timed(argv, dict(os.environ))
+    except error as told:
+        print(told)
+"""
+
+
+def test_a_command_is_measured_without_the_memory_of_who_measures_it() -> None:
+    program = MEASURED.format(benchmarks=str(ROOT / "benchmarks"))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    head, _, small, large, missing, failed = done.stdout.splitlines()
+    assert "x small" in head
+    assert (small.startswith("| small"), " 1.00 " in small, large.startswith("| large")) == (True, True, True)
+    assert "No such file or directory" in missing
+    assert "ended with 3, not 0" in failed
+
 
 @pytest.mark.slow
 def test_the_benchmarks_of_the_runner_print_every_measure() -> None:

@@ -25,21 +25,6 @@ from orchestrator.content import pool as pools
 from orchestrator.content.publication import shelf
 from tests.support.killing import Points
 
-DEADLY = (
-    "link",
-    "mkdir",
-    "rename",
-    "replace",
-    "symlink",
-    "unlink",
-    "rmdir",
-    "fsync",
-    "write",
-    "open",
-    "chmod",
-)
-SYNC = "sync_file_system"
-
 
 def clone(config: Path) -> int:
     mirrors = content.load_mirrors(config)
@@ -55,10 +40,7 @@ def _clone_to(config: Path, point: int, count: int) -> None:
     """In a child: die at `point`; 0: never, and the number of points is written to the descriptor `count`."""
     points = Points(point, "")
     write = os.write
-    for name in DEADLY:
-        setattr(os, name, points.around(getattr(os, name)))
-    for module in (pools, shelf):
-        setattr(module, SYNC, points.around(getattr(module, SYNC)))
+    points.make_deadly(pools, shelf)
     code = clone(config)
     if count >= 0:
         write(count, str(points.passed).encode())

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestrator.content.fetching import Brought, EntryReply, Outcome, Wanted
+from orchestrator.content.fetching import Brought, Ending, EntryReply, Wanted
 from orchestrator.content.model import FileRef, StoredFile, Validators
 from orchestrator.content.pool import Pool
 
@@ -18,27 +18,27 @@ from orchestrator.content.pool import Pool
 @dataclass
 class DirectoryFetcher:
     """`asked`: every path that went to the upstream, in order (an entry file's and those of `bring`).
-    `answers`: outcomes of paths that fail whatever the directory holds. `before`: called once, before the
+    `answers`: endings of paths that fail whatever the directory holds. `before`: called once, before the
     path is answered for the first time (to change the upstream in the middle of a reading)."""
 
     root: Path
     pool: Pool
     base: str = "http://upstream.test/"
     asked: list[str] = field(default_factory=list)
-    answers: dict[str, Outcome] = field(default_factory=dict)
+    answers: dict[str, Ending] = field(default_factory=dict)
     before: dict[str, Callable[[], None]] = field(default_factory=dict)
 
     def entry(self, path: str, known: Validators | None, limit: int) -> EntryReply:
         url = self.base + path
-        outcome, data = self._ask(path)
-        if outcome is not Outcome.DONE:
-            return EntryReply(outcome, url, why=f"it is {outcome}")
+        ending, data = self._ask(path)
+        if ending is not Ending.DONE:
+            return EntryReply(ending, url, why=f"it is {ending}")
         if len(data) > limit:
-            return EntryReply(Outcome.WRONG_CONTENT, url, why=f"it is larger than {limit} bytes")
+            return EntryReply(Ending.WRONG_CONTENT, url, why=f"it is larger than {limit} bytes")
         validators = Validators(etag=hashlib.sha256(data).hexdigest()[:16])
         if known is not None and known.etag == validators.etag:
-            return EntryReply(Outcome.NOT_MODIFIED, url, validators=validators)
-        return EntryReply(Outcome.DONE, url, data, validators)
+            return EntryReply(Ending.NOT_MODIFIED, url, validators=validators)
+        return EntryReply(Ending.DONE, url, data, validators)
 
     def bring(self, wanted: Sequence[Wanted]) -> list[Brought]:
         return [self._bring(one) for one in wanted]
@@ -48,17 +48,17 @@ class DirectoryFetcher:
         sha256 = self.pool.alias(digest) if digest else None
         held = self.pool.size(sha256) if sha256 else None
         if sha256 and held is not None and size in (None, held):
-            return Brought(wanted, Outcome.DONE, StoredFile(path, held, sha256, wanted.role))
-        last = Brought(wanted, Outcome.NOT_FOUND)
+            return Brought(wanted, Ending.DONE, StoredFile(path, held, sha256, wanted.role))
+        last = Brought(wanted, Ending.NOT_FOUND)
         for place in wanted.paths or (path,):
-            outcome, data = self._ask(place)
-            why = f"it is {outcome}"
-            if outcome is Outcome.DONE:
+            ending, data = self._ask(place)
+            why = f"it is {ending}"
+            if ending is Ending.DONE:
                 why = _wrong(wanted.file, data)
                 if not why:
-                    return Brought(wanted, outcome, self._store(wanted, data), url=self.base + place)
-                outcome = Outcome.WRONG_CONTENT
-            last = Brought(wanted, outcome, None, why, self.base + place)
+                    return Brought(wanted, ending, self._store(wanted, data), url=self.base + place)
+                ending = Ending.WRONG_CONTENT
+            last = Brought(wanted, ending, None, why, self.base + place)
         return last
 
     def _store(self, wanted: Wanted, data: bytes) -> StoredFile:
@@ -67,15 +67,15 @@ class DirectoryFetcher:
             self.pool.remember(wanted.file.digest, sha256)
         return StoredFile(wanted.file.path, len(data), sha256, wanted.role)
 
-    def _ask(self, path: str) -> tuple[Outcome, bytes]:
+    def _ask(self, path: str) -> tuple[Ending, bytes]:
         self.before.pop(path, lambda: None)()
         self.asked.append(path)
         if path in self.answers:
             return self.answers[path], b""
         try:
-            return Outcome.DONE, (self.root / path).read_bytes()
+            return Ending.DONE, (self.root / path).read_bytes()
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-            return Outcome.NOT_FOUND, b""
+            return Ending.NOT_FOUND, b""
 
 
 def _wrong(file: FileRef, data: bytes) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.content.fetching import Outcome, Wanted
+from orchestrator.content.fetching import Ending, Wanted
 from orchestrator.content.formats import Composition, Format, Member, Offer, Trust
 from orchestrator.content.model import Because, Closure, ClosureOptions, Metadata, Package, Query, StoredFile
 from orchestrator.content.pool import Pool
@@ -203,14 +203,14 @@ class FormatConformance:
         assert reader.metadata is held
 
     @pytest.mark.parametrize(
-        ("outcome", "error"),
-        [(Outcome.NOT_FOUND, OrchestratorError), (Outcome.UNREACHABLE, TransferFailed)],
+        ("ending", "error"),
+        [(Ending.NOT_FOUND, OrchestratorError), (Ending.UNREACHABLE, TransferFailed)],
     )
     def test_an_entry_that_cannot_be_had_is_an_error(
-        self, reader: Reader, upstream: Upstream, outcome: Outcome, error: type[Exception]
+        self, reader: Reader, upstream: Upstream, ending: Ending, error: type[Exception]
     ) -> None:
         for path in (upstream.entry(), "dists/stable/Release", "dists/stable/Release.gpg"):
-            reader.fetcher.answers[path] = outcome
+            reader.fetcher.answers[path] = ending
         with pytest.raises(error):
             reader.refresh()
 

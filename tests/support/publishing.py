@@ -24,21 +24,6 @@ from orchestrator.content.publication import shelf
 from tests.support.killing import Points
 
 NAME, KEEP = "toy", 3
-# The functions whose every call may be the last one.
-SYNC = "sync_file_system"
-DEADLY = (
-    "link",
-    "mkdir",
-    "rename",
-    "replace",
-    "symlink",
-    "unlink",
-    "rmdir",
-    "fsync",
-    "write",
-    "open",
-    "chmod",
-)
 
 
 def lasts(path: str) -> bool:
@@ -128,10 +113,7 @@ def _die_at(point: int, work: Callable[[], None]) -> bool:
     child = os.fork()
     if child == 0:
         points = Points(point, "")
-        for name in DEADLY:
-            setattr(os, name, points.around(getattr(os, name)))
-        for module in (pools, shelf):
-            setattr(module, SYNC, points.around(lambda path: None))
+        points.make_deadly(pools, shelf, sync=lambda path: None)
         work()
         os._exit(0)
     _, status = os.waitpid(child, 0)

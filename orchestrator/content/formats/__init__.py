@@ -86,7 +86,7 @@ class Composition:
 
 
 class Format(Protocol):
-    """One repository format: deb or rpm. Sources given to one call are all of its type."""
+    """One repository format: deb, rpm or file. Sources given to one call are all of its type."""
 
     @property
     def name(self) -> str: ...

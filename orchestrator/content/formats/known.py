@@ -9,6 +9,10 @@ def format_of(type_: str) -> Format:
         from orchestrator.content.formats.deb.driver import DebFormat
 
         return DebFormat()
+    if type_ == "file":
+        from orchestrator.content.formats.file.driver import FileFormat
+
+        return FileFormat()
     from orchestrator.content.formats.rpm.driver import RpmFormat
 
     return RpmFormat()

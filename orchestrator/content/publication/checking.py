@@ -55,18 +55,6 @@ class CheckReport:
     def ok(self) -> bool:
         return not self.damaged
 
-    @property
-    def to_fetch(self) -> tuple[StoredFile, ...]:
-        """Files whose bytes are nowhere in good order; each content once."""
-        nowhere = {
-            damage.expected.sha256: damage.expected
-            for damage in self.damaged
-            if damage.expected is not None and damage.expected.sha256 in self.bad_in_pool
-        }
-        for file in self.tree_only:
-            nowhere.pop(file.sha256, None)
-        return tuple(nowhere.values())
-
 
 # A file of the tree that is as large as it must be, with its status.
 _Good = tuple[StoredFile, os.stat_result]

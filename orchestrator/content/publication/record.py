@@ -64,9 +64,11 @@ def record_from_json(document: Any) -> Record:
     return record
 
 
-def held_to_json(metadata: Sequence[Metadata]) -> dict[str, Any]:
+def held_to_json(metadata: Sequence[Metadata], asked: str = "") -> dict[str, Any]:
+    """`asked`: where it came from, as the source says that."""
     return {
         "format": _HELD_FORMAT,
+        "asked": asked,
         "repositories": [
             {
                 "repository": each.repository,

@@ -5,7 +5,7 @@ import os
 import random
 from pathlib import Path
 
-from orchestrator.content.fetching import Outcome
+from orchestrator.content.fetching import Ending
 from orchestrator.content.model import Validators
 from orchestrator.content.transfer.access import Standing
 from orchestrator.content.transfer.addresses import is_within, origin_of, shown, split_userinfo
@@ -79,7 +79,7 @@ class Job:
         if self.part.complete and self.request.digest is not None:
             self.part.finish()
             if not self.part.differs:
-                return self._result(Outcome.DONE)
+                return self._result(Ending.DONE)
             self.forget()
         return self.begin()
 
@@ -96,7 +96,7 @@ class Job:
             else:
                 return go_on
             where = shown(self.url)
-            self._itinerary.failed(Verdict(Outcome.UNREACHABLE, again=False, why=f"{where}: {why}"))
+            self._itinerary.failed(Verdict(Ending.UNREACHABLE, again=False, why=f"{where}: {why}"))
         return self._lost()
 
     @property
@@ -193,7 +193,7 @@ class Job:
         if opening is Opening.WRONG:
             said = "" if head.length is None else f": it has {head.length} bytes, not {size}"
             said = said if head.status == 200 else ": part of the file, which was not asked for"
-            self._verdict = Verdict(Outcome.WRONG_CONTENT, False, f"not the file{said}")
+            self._verdict = Verdict(Ending.WRONG_CONTENT, False, f"not the file{said}")
             return False
         if opening is Opening.RESTART:
             self._restart = True
@@ -214,7 +214,7 @@ class Job:
             self._restart = True
             return
         why = f"not the file: it has more than {self._most} bytes"
-        self._verdict = Verdict(Outcome.WRONG_CONTENT, again=False, why=why)
+        self._verdict = Verdict(Ending.WRONG_CONTENT, again=False, why=why)
 
     def _remember_source(self, head: Head) -> None:
         self.part.half = Half(self._address, *head.validators)
@@ -269,13 +269,13 @@ class Job:
         if size is not None and self.part.have < size:
             self._keep_source()
             why = f"the answer ended after {self.part.have} of {size} bytes"
-            return self.failed(Verdict(Outcome.UNREACHABLE, again=True, why=why))
+            return self.failed(Verdict(Ending.UNREACHABLE, again=True, why=why))
         self.part.finish()
         if why := self.part.differs:
             if self.part.resumed and not self._whole:
                 return self._from_start()
-            return self.failed(Verdict(Outcome.WRONG_CONTENT, again=False, why=f"not the file: {why}"))
-        return self._result(Outcome.DONE, validators)
+            return self.failed(Verdict(Ending.WRONG_CONTENT, again=False, why=f"not the file: {why}"))
+        return self._result(Ending.DONE, validators)
 
     def _keep_source(self) -> None:
         if self.part.have and self.taking and not self._asked_from:
@@ -284,12 +284,12 @@ class Job:
     def _redirected(self, location: str) -> Result | Again:
         self._redirects += 1
         if self._redirects > _MOST_REDIRECTS:
-            return self.failed(Verdict(Outcome.FORBIDDEN, again=False, why="it redirects without end"))
+            return self.failed(Verdict(Ending.FORBIDDEN, again=False, why="it redirects without end"))
         url = split_userinfo(location)[0]
         origin = origin_of(url)
         if origin.scheme not in _SCHEMES[:2]:
             why = f"it redirects to {shown(url)[:200]}"
-            return self.failed(Verdict(Outcome.FORBIDDEN, again=False, why=why))
+            return self.failed(Verdict(Ending.FORBIDDEN, again=False, why=why))
         self.url, self._origin = url, origin
         return GO_ON
 
@@ -310,7 +310,7 @@ class Job:
     def failed(self, verdict: Verdict) -> Result | Again:
         """The address did not give the file: what now?"""
         where = shown(self.url)
-        if verdict.outcome is Outcome.WRONG_CONTENT:
+        if verdict.ending is Ending.WRONG_CONTENT:
             self.forget()
             verdict = verdict._replace(again=self._itinerary.alone and not self._struck)
             self._struck = True
@@ -326,38 +326,38 @@ class Job:
     # The end --------------------------------------------------------------------------------------
 
     def not_modified(self) -> Result:
-        return self._result(Outcome.NOT_MODIFIED)
+        return self._result(Ending.NOT_MODIFIED)
 
-    def _result(self, outcome: Outcome, validators: Validators | None = None) -> Result:
+    def _result(self, ending: Ending, validators: Validators | None = None) -> Result:
         part, url = self.part, shown(self.url)
-        if outcome is not Outcome.DONE:
-            return Result(outcome, url, attempts=self.attempts)
+        if ending is not Ending.DONE:
+            return Result(ending, url, attempts=self.attempts)
         file: Path | str | None = part.file
         if isinstance(self.request.target, Path):
             file = Path(part.file or "")
-        return Result(outcome, url, file, part.sha256, part.have, validators, self.attempts, "", part.data)
+        return Result(ending, url, file, part.sha256, part.have, validators, self.attempts, "", part.data)
 
     def _lost(self) -> Result:
         """Every address has failed for good."""
         verdicts = self._itinerary.verdicts()
         addresses = [split_userinfo(url)[0] for url in self.request.urls]
         if not verdicts:
-            return Result(Outcome.NOT_FOUND, "", why="no address to ask")
-        for index, outcome, _ in verdicts:
-            if outcome is Outcome.UNREACHABLE:
+            return Result(Ending.NOT_FOUND, "", why="no address to ask")
+        for index, ending, _ in verdicts:
+            if ending is Ending.UNREACHABLE:
                 self._rules.health.exhausted(origin_of(addresses[index]))
-        outcome = verdicts[0][1]
+        ending = verdicts[0][1]
         why = "; ".join(why for _, _, why in verdicts[:_MOST_REASONS])
-        return Result(outcome, shown(addresses[verdicts[0][0]]), attempts=self.attempts, why=why)
+        return Result(ending, shown(addresses[verdicts[0][0]]), attempts=self.attempts, why=why)
 
     def close(self, result: Result | None) -> None:
         """Let go of the bytes: taken (DONE), of use for another run (UNREACHABLE, or interrupted: None), or of
         none."""
-        if result is None or result.outcome is Outcome.UNREACHABLE:
+        if result is None or result.ending is Ending.UNREACHABLE:
             self.part.keep()
-        elif result.outcome is Outcome.DONE:
+        elif result.ending is Ending.DONE:
             self.part.release()
         else:
             self.part.discard()
-        kept = result is not None and result.outcome is Outcome.DONE
+        kept = result is not None and result.ending is Ending.DONE
         self._meter.add(lost=0 if kept else self.part.have, files=int(result is not None))

@@ -5,7 +5,7 @@ import os
 import stat
 from urllib.parse import unquote, urlsplit
 
-from orchestrator.content.fetching import Outcome
+from orchestrator.content.fetching import Ending
 from orchestrator.content.model import Validators
 from orchestrator.content.transfer.job import Job
 from orchestrator.content.transfer.policy import Verdict
@@ -18,9 +18,9 @@ _PIECE = 1024 * 1024
 class _Unreadable(Exception):
     """The source is at fault."""
 
-    def __init__(self, outcome: Outcome, why: str) -> None:
+    def __init__(self, ending: Ending, why: str) -> None:
         super().__init__(why)
-        self.verdict = Verdict(outcome, outcome is Outcome.UNREACHABLE, why)
+        self.verdict = Verdict(ending, ending is Ending.UNREACHABLE, why)
 
 
 def answer(job: Job) -> Result | Again:
@@ -43,17 +43,17 @@ def _opened(url: str) -> int:
     """Raises _Unreadable unless it is a file that can be read."""
     parts = urlsplit(url)
     if parts.netloc not in ("", "localhost"):
-        raise _Unreadable(Outcome.FORBIDDEN, "a file address names no other host")
+        raise _Unreadable(Ending.FORBIDDEN, "a file address names no other host")
     try:
         path = unquote(parts.path, errors="surrogateescape")
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
-        raise _Unreadable(Outcome.NOT_FOUND, "there is no such file") from None
+        raise _Unreadable(Ending.NOT_FOUND, "there is no such file") from None
     except (OSError, ValueError) as error:
-        raise _Unreadable(Outcome.FORBIDDEN, getattr(error, "strerror", None) or str(error)) from None
+        raise _Unreadable(Ending.FORBIDDEN, getattr(error, "strerror", None) or str(error)) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise _Unreadable(Outcome.NOT_FOUND, "it is not a file")
+        raise _Unreadable(Ending.NOT_FOUND, "it is not a file")
     return descriptor
 
 
@@ -64,7 +64,7 @@ def _copied(job: Job, descriptor: int) -> Result | Again:
         return job.not_modified()
     if request.size is not None and request.size != status.st_size:
         why = f"not the file: it has {status.st_size} bytes, not {request.size}"
-        return job.failed(Verdict(Outcome.WRONG_CONTENT, again=False, why=why))
+        return job.failed(Verdict(Ending.WRONG_CONTENT, again=False, why=why))
     while piece := _read(descriptor):
         if not job.take(piece) or job.halted:
             return job.stopped()
@@ -75,4 +75,4 @@ def _read(descriptor: int) -> bytes:
     try:
         return os.read(descriptor, _PIECE)
     except OSError as error:
-        raise _Unreadable(Outcome.UNREACHABLE, error.strerror or str(error)) from None
+        raise _Unreadable(Ending.UNREACHABLE, error.strerror or str(error)) from None

@@ -11,7 +11,7 @@ from enum import Enum, auto
 from http import HTTPStatus
 from typing import NamedTuple
 
-from orchestrator.content.fetching import Outcome
+from orchestrator.content.fetching import Ending
 from orchestrator.content.transfer.addresses import Origin
 
 LONGEST_RETRY_AFTER = 60.0
@@ -25,7 +25,7 @@ _TIMED_OUT, _TOO_SHORT = 28, 18
 class Verdict(NamedTuple):
     """What one answer, or the lack of one, means. `again`: the same address may do better next time."""
 
-    outcome: Outcome
+    ending: Ending
     again: bool
     why: str
     retry_after: float = 0.0
@@ -35,25 +35,25 @@ def judge_status(status: int, retry_after: str, now: float) -> Verdict:
     """An answer that is neither the file nor a redirect. `now` in seconds since the epoch."""
     why = f"{status} {_phrase(status)}".rstrip()
     if status in (404, 410):
-        return Verdict(Outcome.NOT_FOUND, again=False, why=why)
+        return Verdict(Ending.NOT_FOUND, again=False, why=why)
     if status in (408, 425, 429) or status >= 500:
-        return Verdict(Outcome.UNREACHABLE, True, why, parse_retry_after(retry_after, now))
+        return Verdict(Ending.UNREACHABLE, True, why, parse_retry_after(retry_after, now))
     if 400 <= status < 500:
-        return Verdict(Outcome.FORBIDDEN, again=False, why=why)
-    return Verdict(Outcome.WRONG_CONTENT, again=False, why=f"unexpected answer {why}")
+        return Verdict(Ending.FORBIDDEN, again=False, why=why)
+    return Verdict(Ending.WRONG_CONTENT, again=False, why=f"unexpected answer {why}")
 
 
 def judge_failure(number: int, text: str) -> Verdict:
     """No complete answer: `number` and `text` are libcurl's."""
     if number == _CERTIFICATE:
-        return Verdict(Outcome.UNREACHABLE, again=False, why=f"its certificate is not trusted: {text}")
+        return Verdict(Ending.UNREACHABLE, again=False, why=f"its certificate is not trusted: {text}")
     if number in _LASTING:
-        return Verdict(Outcome.UNREACHABLE, again=False, why=f"{_LASTING[number]}: {text}")
+        return Verdict(Ending.UNREACHABLE, again=False, why=f"{_LASTING[number]}: {text}")
     if number == _TOO_SHORT:
-        return Verdict(Outcome.UNREACHABLE, again=True, why=f"the connection ended early: {text}")
+        return Verdict(Ending.UNREACHABLE, again=True, why=f"the connection ended early: {text}")
     if number == _TIMED_OUT:
-        return Verdict(Outcome.UNREACHABLE, again=True, why=f"timed out: {text}")
-    return Verdict(Outcome.UNREACHABLE, again=True, why=text or f"libcurl's error {number}")
+        return Verdict(Ending.UNREACHABLE, again=True, why=f"timed out: {text}")
+    return Verdict(Ending.UNREACHABLE, again=True, why=text or f"libcurl's error {number}")
 
 
 def _phrase(status: int) -> str:
@@ -96,7 +96,7 @@ class Itinerary:
         self._open = deque(range(addresses))
         self._left = max(retries + 1, addresses)
         self._asked = [0] * addresses
-        self._gone: dict[int, tuple[Outcome, str]] = {}
+        self._gone: dict[int, tuple[Ending, str]] = {}
 
     @property
     def current(self) -> int | None:
@@ -117,15 +117,15 @@ class Itinerary:
         index = self._open.popleft()
         self._left -= 1
         self._asked[index] += 1
-        self._gone[index] = (verdict.outcome, verdict.why)
+        self._gone[index] = (verdict.ending, verdict.why)
         if verdict.again:
             self._open.append(index)
 
-    def verdicts(self) -> list[tuple[int, Outcome, str]]:
-        """The last failure of each address that was asked, the most telling outcome first. That a file is
+    def verdicts(self) -> list[tuple[int, Ending, str]]:
+        """The last failure of each address that was asked, the most telling ending first. That a file is
         nowhere is only believed when every address says so."""
-        order = (Outcome.WRONG_CONTENT, Outcome.UNREACHABLE, Outcome.FORBIDDEN, Outcome.NOT_FOUND)
-        found = [(index, outcome, why) for index, (outcome, why) in self._gone.items()]
+        order = (Ending.WRONG_CONTENT, Ending.UNREACHABLE, Ending.FORBIDDEN, Ending.NOT_FOUND)
+        found = [(index, ending, why) for index, (ending, why) in self._gone.items()]
         return sorted(found, key=lambda one: order.index(one[1]))
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from orchestrator.content.fetching import Outcome
+from orchestrator.content.fetching import Ending
 from orchestrator.content.model import Digest, Validators
 from orchestrator.content.source import Access
 
@@ -31,7 +31,7 @@ class Result(NamedTuple):
     the bytes are in `file` (the target, or a name of its own beside it: small files, and where another process
     was writing the target; it stands complete, not synced; a Path if the target was one) or in `data`. `attempts` counts addresses asked. `why` is empty when DONE."""
 
-    outcome: Outcome
+    ending: Ending
     url: str
     file: Path | str | None = None
     sha256: str = ""

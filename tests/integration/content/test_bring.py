@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.content.bring import SourceFetcher
-from orchestrator.content.fetching import Outcome, Wanted
+from orchestrator.content.fetching import Ending, Wanted
 from orchestrator.content.model import Digest, FileRef
 from orchestrator.content.pool import Pool
 from orchestrator.content.source import Common, Source
@@ -54,7 +54,7 @@ def test_what_is_brought_is_in_the_pool_and_not_asked_for_again(server: FaultSer
     asked = [wanted(path, data) for path, data in files.items()]
     brought = fetcher(pool, server.url).bring(asked)
     for each, (path, data) in zip(brought, files.items(), strict=True):
-        assert each.outcome is Outcome.DONE
+        assert each.ending is Ending.DONE
         assert each.stored == (path, len(data), sha256(data), "package")
         assert pool.read(sha256(data)) == data
     pool.settle()
@@ -86,7 +86,7 @@ def test_places_are_asked_in_order_at_every_address(server: FaultServer, pool: P
     bases = (server.url + "one/", server.url + "two/")
     asked = wanted("Packages", data, "sha256", "by-hash/x", "Packages")
     (brought,) = fetcher(pool, *bases).bring([asked])
-    assert brought.outcome is Outcome.DONE
+    assert brought.ending is Ending.DONE
     assert brought.url == server.url + "two/Packages"
     assert [one.path for one in server.asked] == [
         "/one/by-hash/x",
@@ -101,10 +101,10 @@ def test_the_longest_prefix_names_the_address(server: FaultServer, pool: Pool) -
     source = Source("s", "rpm", (), ("os",), mirrorlist=server.url + "list")
     addresses = {"": (server.url + "wrong/",), "os/": (server.url + "here/",)}
     one = SourceFetcher(pool, Transfer(Common()), source, addresses)
-    assert one.bring([wanted("os/a/b", data)])[0].outcome is Outcome.DONE
+    assert one.bring([wanted("os/a/b", data)])[0].ending is Ending.DONE
     only = SourceFetcher(pool, Transfer(Common()), source, {"os/": (server.url,)})
     (nowhere,) = only.bring([wanted("updates/x", b"else")])
-    assert (nowhere.outcome, nowhere.why) == (Outcome.NOT_FOUND, "no address to ask")
+    assert (nowhere.ending, nowhere.why) == (Ending.NOT_FOUND, "no address to ask")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_the_longest_prefix_names_the_address(server: FaultServer, pool: Pool) -
 def test_names_with_special_characters_are_found(server: FaultServer, pool: Pool, name: str) -> None:
     data = server.write(f"pool/{name}", name.encode())
     (brought,) = fetcher(pool, server.url).bring([wanted(f"pool/{name}", data)])
-    assert brought.outcome is Outcome.DONE, brought.why
+    assert brought.ending is Ending.DONE, brought.why
 
 
 def test_failures_are_told_one_by_one(server: FaultServer, pool: Pool) -> None:
@@ -122,19 +122,19 @@ def test_failures_are_told_one_by_one(server: FaultServer, pool: Pool) -> None:
     server.faults["/sick"] = always(status(500))
     asked = [wanted("gone", b"x"), wanted("good", good), wanted("bad", b"wrong"), wanted("sick", b"y")]
     brought = fetcher(pool, server.url).bring(asked)
-    outcomes = [Outcome.NOT_FOUND, Outcome.DONE, Outcome.WRONG_CONTENT, Outcome.UNREACHABLE]
-    assert [each.outcome for each in brought] == outcomes
+    outcomes = [Ending.NOT_FOUND, Ending.DONE, Ending.WRONG_CONTENT, Ending.UNREACHABLE]
+    assert [each.ending for each in brought] == outcomes
     for each in brought:
         assert each.url == server.url + each.wanted.file.path
-        assert (each.why == "") == (each.outcome is Outcome.DONE)
-        assert (each.stored is None) == (each.outcome is not Outcome.DONE)
+        assert (each.why == "") == (each.ending is Ending.DONE)
+        assert (each.stored is None) == (each.ending is not Ending.DONE)
 
 
 @pytest.mark.parametrize("digest", [Digest("crc32", "00"), Digest("sha256", "../../x"), Digest("sha1", "")])
 def test_a_digest_that_is_none_is_wrong_content(server: FaultServer, pool: Pool, digest: Digest) -> None:
     server.write("a", b"content")
     (brought,) = fetcher(pool, server.url).bring([Wanted(FileRef("a", 7, digest))])
-    assert brought.outcome is Outcome.WRONG_CONTENT
+    assert brought.ending is Ending.WRONG_CONTENT
     assert brought.why
     assert not list(pool.incoming.iterdir())
 
@@ -149,7 +149,7 @@ def test_half_a_file_of_an_earlier_run_is_gone_on_with(server: FaultServer, pool
     data = server.write("a", os.urandom(100_000))
     (pool.incoming / f"{sha256(data)}.part").write_bytes(data[:60_000])
     (brought,) = fetcher(pool, server.url).bring([wanted("a", data)])
-    assert brought.outcome is Outcome.DONE
+    assert brought.ending is Ending.DONE
     assert server.asked[0].headers["range"] == "bytes=60000-"
     assert pool.read(sha256(data)) == data
 
@@ -160,15 +160,15 @@ def test_an_entry_comes_with_its_validators_and_is_asked_for_conditionally(
     data = server.write("dists/x/InRelease", b"Suite: x\n")
     one = fetcher(pool, server.url)
     reply = one.entry("dists/x/InRelease", None, 1000)
-    assert (reply.outcome, reply.data) == (Outcome.DONE, data)
+    assert (reply.ending, reply.data) == (Ending.DONE, data)
     assert reply.url == server.url + "dists/x/InRelease"
     again = one.entry("dists/x/InRelease", reply.validators, 1000)
-    assert (again.outcome, again.data, again.why) == (Outcome.NOT_MODIFIED, b"", "")
+    assert (again.ending, again.data, again.why) == (Ending.NOT_MODIFIED, b"", "")
     gone = one.entry("dists/y/InRelease", None, 1000)
-    assert gone.outcome is Outcome.NOT_FOUND
+    assert gone.ending is Ending.NOT_FOUND
     assert "404" in gone.why
     assert server.connections == 1
-    assert one.entry("dists/x/InRelease", None, 3).outcome is Outcome.WRONG_CONTENT
+    assert one.entry("dists/x/InRelease", None, 3).ending is Ending.WRONG_CONTENT
 
 
 def test_local_sources_need_no_server(tmp_path: Path, pool: Pool) -> None:
@@ -177,7 +177,7 @@ def test_local_sources_need_no_server(tmp_path: Path, pool: Pool) -> None:
     (tree / "pool" / "x_1%3a2.deb").write_bytes(b"content")
     one = fetcher(pool, f"file://{tmp_path}/my%20tree/")
     brought = one.bring([wanted("pool/x_1%3a2.deb", b"content"), wanted("pool/none", b"none")])
-    assert [each.outcome for each in brought] == [Outcome.DONE, Outcome.NOT_FOUND]
+    assert [each.ending for each in brought] == [Ending.DONE, Ending.NOT_FOUND]
     assert one.entry("pool/x_1%3a2.deb", None, 100).data == b"content"
 
 
@@ -187,19 +187,19 @@ def test_two_runs_bring_the_same_at_once(server: FaultServer, pool: Pool) -> Non
     files = [server.write(f"f{n}", os.urandom(50_000)) for n in range(40)]
     asked = [wanted(f"f{n}", data) for n, data in enumerate(files)]
     pools = [pool, Pool(pool.root)]
-    results: list[list[Outcome]] = []
+    results: list[list[Ending]] = []
 
     def run(mine: Pool) -> None:
         brought = fetcher(mine, server.url).bring(asked)
         mine.settle()
-        results.append([each.outcome for each in brought])
+        results.append([each.ending for each in brought])
 
     threads = [threading.Thread(target=run, args=(mine,)) for mine in pools]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert results == [[Outcome.DONE] * 40] * 2
+    assert results == [[Ending.DONE] * 40] * 2
     fresh = Pool(pool.root)
     for data in files:
         assert fresh.object(sha256(data)).read_bytes() == data

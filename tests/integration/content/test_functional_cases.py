@@ -296,7 +296,7 @@ def test_a_mirror_is_made_through_a_proxy_with_no_other_way_out(
     done = site.run("clone", inside=isle.inside)
     assert done.returncode == 0, done.stdout + done.stderr
     assert _walked(archives, site) == set(B)
-    assert isle.proxied() > before
+    wait_until(lambda: isle.proxied() > before, "the proxy's log has a request")
 
 
 def test_without_the_proxy_there_is_no_way_out_and_that_is_told(

@@ -143,8 +143,17 @@ def test_filters_choose_sources(site: Site) -> None:
     assert [each["source"] for each in result["sources"]] == ["centos"]
     (*_, result) = site.events("clone", "--os", "debian", "--dry-run")
     assert [each["source"] for each in result["sources"]] == ["debian"]
-    assert "no source" in site.run("clone", "--type", "rpm", "--os", "debian").stderr
-    assert site.run("clone", "--type", "rpm", "--os", "debian").returncode == 2
+    none = site.run("clone", "--type", "rpm", "--os", "debian")
+    assert (none.returncode, "no source of that type and system" in none.stderr) == (2, True)
+
+
+def test_filters_choose_among_the_named_sources(site: Site) -> None:
+    (*_, result) = site.events("clone", "debian", "centos", "--type", "rpm", "--dry-run")
+    assert [each["source"] for each in result["sources"]] == ["centos"]
+    none = site.run("clone", "debian", "--type", "rpm")
+    assert (none.returncode, "none of debian is of that type" in none.stderr) == (2, True)
+    unknown = site.run("clone", "debiann", "centos", "--type", "rpm")
+    assert (unknown.returncode, "did you mean debian?" in unknown.stderr) == (2, True)
 
 
 # --- mistakes -----------------------------------------------------------------------------------------------

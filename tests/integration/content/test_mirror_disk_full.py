@@ -2,15 +2,19 @@
 """Disks that are full before a clone, in the middle of it, at its end; and memory that is not there."""
 
 import contextlib
+import json
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from orchestrator import content
 from orchestrator.content.events import Event, Name
+from orchestrator.content.generations import MirrorStore
 from orchestrator.content.outcome import Status
 from tests.support.disks import small_disk
 from tests.support.fault_server import Asked, Fault
@@ -86,6 +90,37 @@ def test_no_room_from_the_beginning(mirror: Mirror) -> None:
     assert str(mirror.root) in told, "where"
 
 
+def test_the_outcome_of_a_clone_without_room_says_what_helps_and_other_sources_go_on(mirror: Mirror) -> None:
+    """One of two sources has something to write."""
+    mirror.configure()
+    document = yaml.safe_load(mirror.config.read_text())
+    document["sources"].insert(0, {**mirror.source, "name": "new"})
+    mirror.config.write_text(yaml.safe_dump(document))
+    mirror.offer(1)  # all of it is there
+    fill(mirror)
+    argv = [*mirror.command("clone"), "--output", "json"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert (done.returncode, result["event"], result["exit_code"]) == (1, "result", 1)
+    new, up = result["sources"]
+    assert (new["source"], new["status"], new["generation"]) == ("new", "failed", 0)
+    assert "No space left on device" in new["error"]["message"]
+    assert str(mirror.root) in new["error"]["message"]
+    assert new["error"]["hint"].startswith("free space")
+    assert new["error"]["hint"].endswith("what was downloaded is kept; run it again")
+    assert (up["source"], up["status"], up["generation"]) == ("up", "unchanged", 1)
+
+
+@pytest.mark.parametrize("mirror", [("deb", False)], ids=str, indirect=True)
+def test_a_mistake_of_our_own_is_no_outcome(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(*_: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory", "/wrong")
+
+    monkeypatch.setattr(MirrorStore, "hold", wrong)
+    with pytest.raises(FileNotFoundError):
+        mirror.clone()
+
+
 def test_no_room_for_the_packages_is_told_before_any_is_downloaded(mirror: Mirror) -> None:
     """Room for the metadata, and one package."""
     asked = mirror.server.count(mirror.address("web"))
@@ -138,7 +173,7 @@ def test_no_names_are_left(mirror: Mirror, spare: int) -> None:
     os.system(f"mount -o remount,nr_inodes={inodes_used(mirror.root) + spare} {mirror.root}")
     done = mirror.run()
     if done.returncode:
-        assert "No space left on device" in done.stderr
+        assert "No space left on device" in done.stdout
         assert "Traceback" not in done.stderr
         assert mirror.snapshot() == before
     assert mirror.wrong() == []

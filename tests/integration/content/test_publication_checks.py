@@ -28,7 +28,12 @@ def problems(report: CheckReport) -> list[str]:
 
 
 def to_fetch(report: CheckReport) -> list[str]:
-    return [file.path for file in report.to_fetch]
+    """Files whose bytes are nowhere in good order; each content once."""
+    in_tree = {file.sha256 for file in report.tree_only}
+    nowhere = {each.expected.sha256: each.expected.path for each in report.damaged if each.expected}
+    return [
+        path for sha256, path in nowhere.items() if sha256 in report.bad_in_pool and sha256 not in in_tree
+    ]
 
 
 def repaired(mirror: MirrorStore, report: CheckReport) -> bool:

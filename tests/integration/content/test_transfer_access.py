@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.content.fetching import Outcome
+from orchestrator.content.fetching import Ending
 from orchestrator.content.model import Digest
 from orchestrator.content.source import Access, Common
 from orchestrator.content.transfer.engine import Transfer
@@ -25,13 +25,6 @@ from tests.support.servers import accepts, free_port, running, server_directory,
 DATA = b"content" * 1000
 NO_ACCESS, NO_RETRIES = Access(), Common(retries=0)
 SECRETS = ("authorization", "x-token", "cookie", "x-any")
-
-
-@pytest.fixture(autouse=True)
-def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
 
 
 @pytest.fixture
@@ -79,7 +72,7 @@ def secrets(server: FaultServer) -> set[str]:
 def test_the_own_host_gets_credentials_and_headers(
     server: FaultServer, tmp_path: Path, access: Access
 ) -> None:
-    assert fetch(request(tmp_path, server.url + "file", access=access)).outcome is Outcome.DONE
+    assert fetch(request(tmp_path, server.url + "file", access=access)).ending is Ending.DONE
     headers = server.asked[0].headers
     assert headers["authorization"] == basic("me", "s3cret:@/")
     assert (headers["x-token"], headers["cookie"], headers["x-any"]) == ("t0ken", "a=b", "thing")
@@ -89,7 +82,7 @@ def test_a_redirect_to_another_host_gets_none_of_them(
     server: FaultServer, other: FaultServer, tmp_path: Path, access: Access
 ) -> None:
     server.faults["/file"] = always(redirect(other.url + "file"))
-    assert fetch(request(tmp_path, server.url + "file", access=access)).outcome is Outcome.DONE
+    assert fetch(request(tmp_path, server.url + "file", access=access)).ending is Ending.DONE
     assert secrets(server) == set(SECRETS)
     assert secrets(other) == set()
 
@@ -100,7 +93,7 @@ def test_a_redirect_to_another_port_and_back_gets_them_only_at_home(
     with fault_server(tmp_path / "www") as neighbour:
         server.faults["/file"] = [redirect(neighbour.url + "file")]
         neighbour.faults["/file"] = always(redirect(server.url + "file"))
-        assert fetch(request(tmp_path, server.url + "file", access=access)).outcome is Outcome.DONE
+        assert fetch(request(tmp_path, server.url + "file", access=access)).ending is Ending.DONE
         assert secrets(neighbour) == set()
         assert all(asked.headers["x-token"] == "t0ken" for asked in server.asked)
 
@@ -112,7 +105,7 @@ def test_a_fail_over_to_another_host_gets_none_of_them(
     other.faults["/file"] = [status(401)]
     asked = request(tmp_path, server.url + "file", other.url + "file", access=access)
     result = fetch(asked)
-    assert result.outcome is Outcome.UNREACHABLE
+    assert result.ending is Ending.UNREACHABLE
     assert "credentials are for another host" in result.why
     assert secrets(other) == set()
 
@@ -121,7 +114,7 @@ def test_the_owner_decides_whose_they_are(
     server: FaultServer, other: FaultServer, tmp_path: Path, access: Access
 ) -> None:
     asked = request(tmp_path, server.url + "file", access=access)._replace(owner=other.url + "list")
-    assert fetch(asked).outcome is Outcome.DONE
+    assert fetch(asked).ending is Ending.DONE
     assert secrets(server) == set()
 
 
@@ -131,12 +124,12 @@ def test_credentials_in_an_address_are_used_there_and_shown_nowhere(
     address = server.url.replace("//", "//me:pa%2Fss@") + "file"
     server.faults["/file"] = [redirect("/file"), redirect(other.url + "file")]
     result = fetch(request(tmp_path, address))
-    assert result.outcome is Outcome.DONE
+    assert result.ending is Ending.DONE
     assert [asked.headers["authorization"] for asked in server.asked] == [basic("me", "pa/ss")] * 2
     assert secrets(other) == set()
     server.faults["/file"] = always(status(403))
     result = fetch(request(tmp_path, address))
-    assert result.outcome is Outcome.FORBIDDEN
+    assert result.ending is Ending.FORBIDDEN
     assert "pa" not in result.why.replace("path", "")
     assert result.url == server.url + "file"
 
@@ -156,7 +149,7 @@ def test_netrc_is_read_for_the_own_host_alone(
     netrc = tmp_path / "netrc"
     netrc.write_text("".join(f"machine {host} login me password pw\n" for host in (server.host, other.host)))
     server.faults["/file"] = always(redirect(other.url + "file"))
-    assert fetch(request(tmp_path, server.url + "file", access=Access(netrc=netrc))).outcome is Outcome.DONE
+    assert fetch(request(tmp_path, server.url + "file", access=Access(netrc=netrc))).ending is Ending.DONE
     assert server.asked[0].headers["authorization"] == basic("me", "pw")
     assert secrets(other) == set()
 
@@ -167,7 +160,7 @@ def test_secrets_do_not_stay_on_a_handle_for_the_next_request(
     engine = Transfer(Common(connections=1, retries=0))
     mine = request(tmp_path, server.url + "file", access=access)
     theirs = request(tmp_path, other.url + "file")._replace(target=tmp_path / "b.part")
-    assert {result.outcome for result in engine.fetch([mine, theirs])} == {Outcome.DONE}
+    assert {result.ending for result in engine.fetch([mine, theirs])} == {Ending.DONE}
     assert secrets(other) == set()
     engine.close()
 
@@ -214,11 +207,11 @@ def test_a_server_is_believed_with_its_ca_alone(certificates: Path, tmp_path: Pa
     with fault_server(tmp_path / "www", tls=tls(certificates)) as server:
         server.write("file", DATA)
         result = fetch(request(tmp_path, server.url + "file"), Common(retries=5))
-        assert result.outcome is Outcome.UNREACHABLE
+        assert result.ending is Ending.UNREACHABLE
         assert "certificate is not trusted" in result.why
         assert result.attempts == 1
         access = Access(ca=certificates / "ca.crt")
-        assert fetch(request(tmp_path, server.url + "file", access=access)).outcome is Outcome.DONE
+        assert fetch(request(tmp_path, server.url + "file", access=access)).ending is Ending.DONE
 
 
 def test_a_client_certificate_is_shown_to_the_own_host_alone(certificates: Path, tmp_path: Path) -> None:
@@ -232,13 +225,13 @@ def test_a_client_certificate_is_shown_to_the_own_host_alone(certificates: Path,
         fault_server(tmp_path / "www", tls=tls(certificates, client=True), host="127.0.0.2") as other,
     ):
         server.write("file", DATA)
-        assert fetch(request(tmp_path, server.url + "file", access=access)).outcome is Outcome.DONE
+        assert fetch(request(tmp_path, server.url + "file", access=access)).ending is Ending.DONE
         server.faults["/file"] = always(redirect(other.url + "file"))
         result = fetch(request(tmp_path, server.url + "file", access=access))
-        assert result.outcome is Outcome.UNREACHABLE
+        assert result.ending is Ending.UNREACHABLE
         assert not other.asked
         lost = Access(ca=certificates / "ca.crt", client_certificate=tmp_path / "none")
-        assert fetch(request(tmp_path, server.url + "file", access=lost)).outcome is Outcome.UNREACHABLE
+        assert fetch(request(tmp_path, server.url + "file", access=lost)).ending is Ending.UNREACHABLE
 
 
 # Real servers -------------------------------------------------------------------------------------
@@ -265,8 +258,14 @@ class Nginx:
         text = NGINX.format(here=here, plain=self.plain, tls=self.tls, certificates=certificates)
         (here / "nginx.conf").write_text(text)
 
-    def log(self) -> list[list[str]]:
-        return [line.split() for line in (self.here / "access.log").read_text().splitlines()]
+    def log(self, requests: int) -> list[list[str]]:
+        """The requests, once there are so many: nginx writes its line after the reply has gone out."""
+        wait_until(lambda: len(self._log()) >= requests, f"{requests} requests in nginx's log")
+        return self._log()
+
+    def _log(self) -> list[list[str]]:
+        lines = (self.here / "access.log").read_text().splitlines(keepends=True)
+        return [line.split() for line in lines if "HTTP/" in line and line.endswith("\n")]
 
 
 @pytest.fixture
@@ -295,9 +294,9 @@ def many(nginx: Nginx, tmp_path: Path, base: str, access: Access) -> list[Reques
 def test_connections_are_kept(nginx: Nginx, tmp_path: Path) -> None:
     engine = Transfer(Common(connections=3))
     requests = many(nginx, tmp_path, f"http://127.0.0.1:{nginx.plain}/", Access())
-    assert {result.outcome for result in engine.fetch(requests)} == {Outcome.DONE}
+    assert {result.ending for result in engine.fetch(requests)} == {Ending.DONE}
     engine.close()
-    assert len({line[0] for line in nginx.log() if len(line) > 1}) <= 3
+    assert len({line[0] for line in nginx.log(len(requests))}) <= 3
 
 
 def test_http2_carries_all_requests_on_one_connection(
@@ -306,9 +305,9 @@ def test_http2_carries_all_requests_on_one_connection(
     engine = Transfer(Common(connections=16))
     access = Access(ca=certificates / "ca.crt")
     requests = many(nginx, tmp_path, f"https://127.0.0.1:{nginx.tls}/", access)
-    assert {result.outcome for result in engine.fetch(requests)} == {Outcome.DONE}
+    assert {result.ending for result in engine.fetch(requests)} == {Ending.DONE}
     engine.close()
-    lines = nginx.log()
+    lines = nginx.log(len(requests))
     assert {line[1] for line in lines} == {"HTTP/2.0"}
     assert len({line[0] for line in lines}) == 1
 
@@ -317,8 +316,8 @@ def test_nginx_gives_the_rest_of_a_file(nginx: Nginx, tmp_path: Path) -> None:
     (nginx.here / "www" / "file").write_bytes(DATA)
     (tmp_path / "a.part").write_bytes(DATA[:4000])
     result = fetch(request(tmp_path, f"http://127.0.0.1:{nginx.plain}/file"))
-    assert result.outcome is Outcome.DONE
-    assert nginx.log()[-1][2:] == ["206", '"bytes=4000-"']
+    assert result.ending is Ending.DONE
+    assert nginx.log(1)[-1][2:] == ["206", '"bytes=4000-"']
 
 
 TINYPROXY = 'Port {port}\nListen 127.0.0.1\nLogFile "{here}/log"\nLogLevel Connect\nAllow 127.0.0.1\n'
@@ -347,7 +346,7 @@ def test_the_sources_proxy_comes_first(
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     common = Common(retries=0, http_proxy="http://127.0.0.1:2")
     asked = request(tmp_path, server.url + "file", access=Access(proxy=proxy[0]))
-    assert fetch(asked, common).outcome is Outcome.DONE
+    assert fetch(asked, common).ending is Ending.DONE
     assert "via" in server.asked[0].headers
 
 
@@ -355,29 +354,29 @@ def test_the_common_proxy_is_chosen_by_scheme(
     server: FaultServer, certificates: Path, tmp_path: Path, proxy: tuple[str, Path]
 ) -> None:
     asked = request(tmp_path, server.url + "file")
-    assert fetch(asked, Common(retries=0, http_proxy=proxy[0])).outcome is Outcome.DONE
+    assert fetch(asked, Common(retries=0, http_proxy=proxy[0])).ending is Ending.DONE
     assert "via" in server.asked[-1].headers
     with fault_server(tmp_path / "www", tls=tls(certificates)) as secure:
         access = Access(ca=certificates / "ca.crt")
         asked = request(tmp_path, secure.url + "file", access=access)._replace(target=tmp_path / "b.part")
         common = Common(retries=0, http_proxy="http://127.0.0.1:1", https_proxy=proxy[0])
-        assert fetch(asked, common).outcome is Outcome.DONE
-        assert f"CONNECT 127.0.0.1:{secure.port}" in through(proxy[1])
+        assert fetch(asked, common).ending is Ending.DONE
+        wait_until(lambda: f"CONNECT 127.0.0.1:{secure.port}" in through(proxy[1]), "tinyproxy's log has it")
 
 
 def test_the_environment_names_a_proxy_and_who_does_without(
     server: FaultServer, tmp_path: Path, proxy: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", proxy[0])
-    assert fetch(request(tmp_path, server.url + "file")).outcome is Outcome.DONE
+    assert fetch(request(tmp_path, server.url + "file")).ending is Ending.DONE
     assert "via" in server.asked[-1].headers
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    assert fetch(request(tmp_path, server.url + "file")).outcome is Outcome.DONE
+    assert fetch(request(tmp_path, server.url + "file")).ending is Ending.DONE
     assert "via" not in server.asked[-1].headers
 
 
 def test_a_proxys_password_is_not_shown(tmp_path: Path) -> None:
     access = Access(proxy="http://me:hidden@127.0.0.1:1")
     result = fetch(request(tmp_path, "http://127.0.0.1:2/x", access=access))
-    assert result.outcome is Outcome.UNREACHABLE
+    assert result.ending is Ending.UNREACHABLE
     assert "hidden" not in result.why

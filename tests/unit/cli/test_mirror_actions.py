@@ -59,9 +59,9 @@ def test_an_action_is_read(item: Any, action: Action) -> None:
         ({"mirror.rollback": None}, "mirror.rollback: takes the name of a mirror, or"),
         ({"mirror.rollback": {"to": 3}}, "mirror.rollback: takes the name of a mirror, or"),
         ({"mirror.rollback": ["a"]}, "mirror.rollback: name takes a text"),
-        ({"mirror.rollback": {"name": "a", "to": "3"}}, "to takes the number of a generation"),
-        ({"mirror.rollback": {"name": "a", "to": True}}, "to takes the number of a generation"),
-        ({"mirror.rollback": {"name": "a", "to": 0}}, "to takes the number of a generation"),
+        ({"mirror.rollback": {"name": "a", "to": "3"}}, "to takes a number, from 1 on"),
+        ({"mirror.rollback": {"name": "a", "to": True}}, "to takes a number, from 1 on"),
+        ({"mirror.rollback": {"name": "a", "to": 0}}, "to takes a number, from 1 on"),
     ],
 )
 def test_what_is_no_action_is_told_to_its_author(item: Any, told: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.content.addresses import Addresses, addresses_of
-from orchestrator.content.fetching import Outcome
+from orchestrator.content.fetching import Ending
 from orchestrator.content.mirrorlists import LIMIT, Version, parse_metalink, parse_mirrorlist, without_entry
 from orchestrator.content.model import Digest
 from orchestrator.content.source import Access, Common, Source
@@ -238,8 +238,8 @@ class Lists:
 
     def _answer(self, url: str) -> Result:
         if url not in self.files:
-            return Result(Outcome.NOT_FOUND, url, why="404 Not Found")
-        return Result(Outcome.DONE, url, data=self.files[url])
+            return Result(Ending.NOT_FOUND, url, why="404 Not Found")
+        return Result(Ending.DONE, url, data=self.files[url])
 
 
 NOTHING = Lists({})

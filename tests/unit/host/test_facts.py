@@ -204,7 +204,6 @@ def test_free_bytes_are_those_of_the_nearest_directory_that_is_there(tmp_path: P
     assert facts.free_bytes(Path("/proc/nowhere")) == 0
 
 
-def test_memory_and_names_are_known() -> None:
-    assert facts.memory_available() > 1 << 20
+def test_names_are_known() -> None:
     assert facts.host_name()
     assert facts.user_name()

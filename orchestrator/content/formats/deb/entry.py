@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from orchestrator.content.fetching import EntryReply, Fetcher, Outcome
+from orchestrator.content.fetching import Ending, EntryReply, Fetcher
 from orchestrator.content.formats import Trust
 from orchestrator.content.formats.deb.layout import Layout
 from orchestrator.content.formats.deb.release import (
@@ -23,7 +23,7 @@ from orchestrator.errors import BadContent, OrchestratorError, Stale, TransferFa
 
 # Debian's, the largest there is, has 150 KB; its signature half a KB.
 _LIMIT = 32 << 20
-_ABSENT = (Outcome.NOT_FOUND, Outcome.FORBIDDEN)  # some stores answer 403 for what they do not have
+_ABSENT = (Ending.NOT_FOUND, Ending.FORBIDDEN)  # some stores answer 403 for what they do not have
 _OVERRIDE = "--allow-stale takes it all the same"
 
 
@@ -61,11 +61,11 @@ class EntryReader:
         if reusable and self._same(reply, reusable):
             self._refuse_expired(reusable.valid_until, reply.url)
             return None
-        if first == "InRelease" and reply.outcome is Outcome.DONE:
+        if first == "InRelease" and reply.ending is Ending.DONE:
             entry = self._from_inrelease(reply)
-        elif first == "InRelease" and reply.outcome in _ABSENT:
+        elif first == "InRelease" and reply.ending in _ABSENT:
             entry = self._from_release(self._ask("Release", None), reply)
-        elif first == "Release" and reply.outcome in (Outcome.DONE, *_ABSENT):
+        elif first == "Release" and reply.ending in (Ending.DONE, *_ABSENT):
             return self.read(None, newest)  # it changed: perhaps there is an InRelease now
         else:
             raise _refusal(reply)
@@ -78,11 +78,9 @@ class EntryReader:
 
     @staticmethod
     def _same(reply: EntryReply, held: Metadata) -> bool:
-        if reply.outcome is Outcome.NOT_MODIFIED:
+        if reply.ending is Ending.NOT_MODIFIED:
             return True
-        return (
-            reply.outcome is Outcome.DONE and hashlib.sha256(reply.data).hexdigest() == held.entry[0].sha256
-        )
+        return reply.ending is Ending.DONE and hashlib.sha256(reply.data).hexdigest() == held.entry[0].sha256
 
     @cached_property
     def _keyring(self) -> Keyring:
@@ -101,10 +99,10 @@ class EntryReader:
     def _beside(self, release: Release, inrelease: EntryReply) -> Sequence[tuple[str, bytes]]:
         """Release and Release.gpg, which must say the same as InRelease; for a tree that is the upstream's."""
         reply = self._ask("Release", None)
-        if reply.outcome is not Outcome.DONE:
-            if reply.outcome is Outcome.UNREACHABLE and not self.source.rebuilt:
+        if reply.ending is not Ending.DONE:
+            if reply.ending is Ending.UNREACHABLE and not self.source.rebuilt:
                 raise _refusal(reply)  # or the tree would be without it until the upstream changes
-            if reply.outcome not in _ABSENT:
+            if reply.ending not in _ABSENT:
                 self.trust.warn(f"Release cannot be compared with InRelease: {reply}")
             return ()
         try:
@@ -118,24 +116,24 @@ class EntryReader:
         if self.source.rebuilt:
             return ()
         signature = self._ask("Release.gpg", None)
-        if signature.outcome is Outcome.UNREACHABLE:
+        if signature.ending is Ending.UNREACHABLE:
             raise _refusal(signature)
-        if signature.outcome is not Outcome.DONE:
+        if signature.ending is not Ending.DONE:
             return (("Release", reply.data),) if self.source.unsigned else ()
         self._verify(reply, signature)
         return ("Release", reply.data), ("Release.gpg", signature.data)
 
     def _from_release(self, reply: EntryReply, inrelease: EntryReply) -> Entry:
-        if reply.outcome is not Outcome.DONE:
+        if reply.ending is not Ending.DONE:
             # Where neither is there, the address is wrong; where one is forbidden, that is what to tell.
-            raise _refusal(reply if reply.outcome not in _ABSENT else inrelease)
+            raise _refusal(reply if reply.ending not in _ABSENT else inrelease)
         signature = self._ask("Release.gpg", None)
-        if signature.outcome is Outcome.DONE:
+        if signature.ending is Ending.DONE:
             signers = self._verify(reply, signature)
             files: tuple[tuple[str, bytes], ...] = (("Release", reply.data), ("Release.gpg", signature.data))
         elif self.source.unsigned:
             files, signers = (("Release", reply.data),), ()
-        elif signature.outcome in _ABSENT:
+        elif signature.ending in _ABSENT:
             raise BadContent(
                 f"{reply.url} is not signed: there is neither InRelease nor Release.gpg",
                 hint="`unsigned: true` does without",
@@ -178,6 +176,6 @@ class EntryReader:
 
 
 def _refusal(reply: EntryReply) -> OrchestratorError:
-    if reply.outcome is Outcome.WRONG_CONTENT:
+    if reply.ending is Ending.WRONG_CONTENT:
         return BadContent(str(reply))
     return TransferFailed(str(reply))

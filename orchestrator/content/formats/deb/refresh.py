@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from orchestrator.content.compression import plain_name
-from orchestrator.content.fetching import Brought, Fetcher, Outcome, Wanted
+from orchestrator.content.fetching import Brought, Ending, Fetcher, Wanted
 from orchestrator.content.formats import Trust
 from orchestrator.content.formats.deb.entry import Entry, EntryReader, Reread
 from orchestrator.content.formats.deb.layout import BY_HASH, Layout, by_hash, parse_layouts
@@ -32,7 +32,7 @@ from orchestrator.errors import BadContent, Invalid, TransferFailed
 
 # An index that is larger unpacked than this, and than this many times its size, must be announced.
 _UNANNOUNCED, _TIMES = 64 << 20, 100
-_ABSENT = (Outcome.NOT_FOUND, Outcome.FORBIDDEN)
+_ABSENT = (Ending.NOT_FOUND, Ending.FORBIDDEN)
 
 
 def refresh(source: Source, fetcher: Fetcher, held: Sequence[Metadata], trust: Trust) -> tuple[Metadata, ...]:
@@ -159,10 +159,10 @@ class _Reading:
 
     def _excused(self, brought: Brought) -> Brought:
         """A file that is listed and absent may have another form. Raises for everything else."""
-        if brought.outcome in _ABSENT:
+        if brought.ending in _ABSENT:
             return brought
         error = _failure(brought)
-        raise Reread(error) if brought.outcome is Outcome.WRONG_CONTENT else error
+        raise Reread(error) if brought.ending is Ending.WRONG_CONTENT else error
 
     def _check_plain(self, stored: StoredFile, release: Release, address: str) -> None:
         """Unpack an index, held to what the Release file says of it unpacked, if it says anything."""
@@ -189,8 +189,8 @@ class _Reading:
 
 def _failure(brought: Brought) -> BadContent | TransferFailed:
     """What to tell of an index that could not be had, with its address."""
-    if brought.outcome is Outcome.WRONG_CONTENT:
+    if brought.ending is Ending.WRONG_CONTENT:
         return BadContent(f"a file is not what the Release file says: {brought}")
-    if brought.outcome in _ABSENT:
+    if brought.ending in _ABSENT:
         return TransferFailed(f"a file that the Release file lists cannot be had: {brought}")
     return TransferFailed(str(brought))

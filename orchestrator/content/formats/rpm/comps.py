@@ -52,11 +52,6 @@ def members(data: bytes, name: str, group: str) -> list[str] | None:
     ]
 
 
-def group_ids(data: bytes, name: str) -> list[str]:
-    root = markup.parse(data, name)
-    return [_id(each) for kind in ("group", "environment") for each in root.findall(kind)]
-
-
 def _id(element: ET.Element) -> str:
     return (element.findtext("id") or "").strip()
 

@@ -10,7 +10,7 @@ all others                  as they are (productid, and what nobody here knows)
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from orchestrator.content.formats import Composition
 from orchestrator.content.formats.rpm import advisories, comps, markup, modules
@@ -187,8 +187,3 @@ def _empty_element(package: Package, pkgid: str) -> bytes:
     evr = {"epoch": epoch, "ver": version, "rel": release}
     versions = "".join(f' {key}="{markup.attribute(value)}"' for key, value in evr.items())
     return f"<package{attributes}>\n  <version{versions}/>\n</package>\n".encode()
-
-
-def verbatim_files(files: Sequence[StoredFile]) -> list[StoredFile]:
-    """Each place once: records of one content may share it."""
-    return list({file.path: file for file in files}.values())

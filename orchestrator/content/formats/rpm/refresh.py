@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from orchestrator.content.fetching import Brought, EntryReply, Fetcher, Outcome, Wanted
+from orchestrator.content.fetching import Brought, Ending, EntryReply, Fetcher, Wanted
 from orchestrator.content.formats import Trust
 from orchestrator.content.formats.rpm import markup, repomd
 from orchestrator.content.formats.rpm.reading import Reading, base_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _OURS_WITHOUT = ("prestodelta", "deltainfo")
 _OTHER_FORMS = ("_db", "_zck")
 _STRONG = ("sha256", "sha384", "sha512")
-_MISSING = (Outcome.NOT_FOUND, Outcome.WRONG_CONTENT)
+_MISSING = (Ending.NOT_FOUND, Ending.WRONG_CONTENT)
 
 
 def refresh(source: Source, fetcher: Fetcher, held: Sequence[Metadata], trust: Trust) -> tuple[Metadata, ...]:
@@ -74,7 +74,7 @@ class _Repository:
     def refresh(self, held: Metadata | None) -> Metadata:
         usable = held if held and held.selection == self.selection and self._is_whole(held) else None
         reply = self._ask(usable.validators if usable else None)
-        if usable and (reply.outcome is Outcome.NOT_MODIFIED or _is_entry_of(reply.data, usable)):
+        if usable and (reply.ending is Ending.NOT_MODIFIED or _is_entry_of(reply.data, usable)):
             return usable
         try:
             return self._take(reply, held)
@@ -88,10 +88,10 @@ class _Repository:
 
     def _ask(self, known: Validators | None) -> EntryReply:
         reply = self.fetcher.entry(self.path, known, repomd.LIMIT)
-        if reply.outcome in (Outcome.DONE, Outcome.NOT_MODIFIED):
+        if reply.ending in (Ending.DONE, Ending.NOT_MODIFIED):
             return reply
-        error = BadContent if reply.outcome is Outcome.WRONG_CONTENT else TransferFailed
-        hint = "an rpm repository has it below its own path" if reply.outcome is Outcome.NOT_FOUND else ""
+        error = BadContent if reply.ending is Ending.WRONG_CONTENT else TransferFailed
+        hint = "an rpm repository has it below its own path" if reply.ending is Ending.NOT_FOUND else ""
         raise error(str(reply), hint=hint)
 
     def _take(self, reply: EntryReply, held: Metadata | None) -> Metadata:
@@ -147,10 +147,10 @@ class _Repository:
 
     def _beside(self, suffix: str) -> StoredFile | None:
         reply = self.fetcher.entry(self.path + suffix, None, repomd.LIMIT)
-        if reply.outcome is Outcome.DONE:
+        if reply.ending is Ending.DONE:
             sha256 = self.fetcher.pool.add_bytes(reply.data)
             return StoredFile(self.path + suffix, len(reply.data), sha256, f"repomd{suffix}")
-        if reply.outcome is Outcome.UNREACHABLE:
+        if reply.ending is Ending.UNREACHABLE:
             raise TransferFailed(str(reply))
         return None
 
@@ -195,8 +195,8 @@ def _is_entry_of(data: bytes, metadata: Metadata) -> bool:
 
 
 def _failure(source: Source, failed: Sequence[Brought], url: str) -> BadContent | TransferFailed:
-    problems = [Problem(one.url or one.wanted.file.path, one.why or one.outcome.value) for one in failed]
+    problems = [Problem(one.url or one.wanted.file.path, one.why or one.ending.value) for one in failed]
     what = f"{source.name}: {len(failed)} of the files that {url} names could not be brought in"
-    if all(one.outcome in _MISSING for one in failed):
+    if all(one.ending in _MISSING for one in failed):
         return BadContent(f"{what}: {problems[0].where}: {problems[0].what}", problems=problems[1:])
     return TransferFailed(what, problems=problems)

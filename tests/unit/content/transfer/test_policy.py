@@ -3,7 +3,7 @@
 
 import pytest
 
-from orchestrator.content.fetching import Outcome
+from orchestrator.content.fetching import Ending
 from orchestrator.content.transfer.addresses import Origin
 from orchestrator.content.transfer.policy import (
     LONGEST_RETRY_AFTER,
@@ -21,34 +21,34 @@ from orchestrator.content.transfer.policy import (
     range_headers,
 )
 
-AGAIN = Verdict(Outcome.UNREACHABLE, again=True, why="503")
-MISSING = Verdict(Outcome.NOT_FOUND, again=False, why="404")
+AGAIN = Verdict(Ending.UNREACHABLE, again=True, why="503")
+MISSING = Verdict(Ending.NOT_FOUND, again=False, why="404")
 HOST = Origin("http", "h", 80)
 
 
 @pytest.mark.parametrize(
-    ("status", "outcome", "again"),
+    ("status", "ending", "again"),
     [
-        (404, Outcome.NOT_FOUND, False),
-        (410, Outcome.NOT_FOUND, False),
-        (400, Outcome.FORBIDDEN, False),
-        (401, Outcome.FORBIDDEN, False),
-        (403, Outcome.FORBIDDEN, False),
-        (407, Outcome.FORBIDDEN, False),
-        (451, Outcome.FORBIDDEN, False),
-        (408, Outcome.UNREACHABLE, True),
-        (429, Outcome.UNREACHABLE, True),
-        (500, Outcome.UNREACHABLE, True),
-        (503, Outcome.UNREACHABLE, True),
-        (599, Outcome.UNREACHABLE, True),
-        (0, Outcome.WRONG_CONTENT, False),
-        (204, Outcome.WRONG_CONTENT, False),
-        (304, Outcome.WRONG_CONTENT, False),
+        (404, Ending.NOT_FOUND, False),
+        (410, Ending.NOT_FOUND, False),
+        (400, Ending.FORBIDDEN, False),
+        (401, Ending.FORBIDDEN, False),
+        (403, Ending.FORBIDDEN, False),
+        (407, Ending.FORBIDDEN, False),
+        (451, Ending.FORBIDDEN, False),
+        (408, Ending.UNREACHABLE, True),
+        (429, Ending.UNREACHABLE, True),
+        (500, Ending.UNREACHABLE, True),
+        (503, Ending.UNREACHABLE, True),
+        (599, Ending.UNREACHABLE, True),
+        (0, Ending.WRONG_CONTENT, False),
+        (204, Ending.WRONG_CONTENT, False),
+        (304, Ending.WRONG_CONTENT, False),
     ],
 )
-def test_a_status_has_its_meaning(status: int, outcome: Outcome, again: bool) -> None:
+def test_a_status_has_its_meaning(status: int, ending: Ending, again: bool) -> None:
     verdict = judge_status(status, "", 0)
-    assert (verdict.outcome, verdict.again) == (outcome, again)
+    assert (verdict.ending, verdict.again) == (ending, again)
     assert str(status) in verdict.why
 
 
@@ -62,7 +62,7 @@ def test_broken_connections_are_worth_another_attempt(number: int, again: bool) 
 @pytest.mark.parametrize("number", [1, 3, 58, 60, 77])
 def test_addresses_and_certificates_do_not_get_better(number: int) -> None:
     verdict = judge_failure(number, "text")
-    assert verdict.outcome is Outcome.UNREACHABLE
+    assert verdict.ending is Ending.UNREACHABLE
     assert not verdict.again
 
 
@@ -120,10 +120,10 @@ def test_retries_are_spread_over_the_addresses_that_may_do_better(
 
 
 def test_missing_is_the_least_that_can_be_said() -> None:
-    outcomes = [Outcome.NOT_FOUND, Outcome.FORBIDDEN, Outcome.UNREACHABLE, Outcome.WRONG_CONTENT]
+    outcomes = [Ending.NOT_FOUND, Ending.FORBIDDEN, Ending.UNREACHABLE, Ending.WRONG_CONTENT]
     itinerary = Itinerary(4, 0)
-    visits(itinerary, {i: Verdict(outcome, again=False, why="") for i, outcome in enumerate(outcomes)})
-    assert [outcome for _, outcome, _ in itinerary.verdicts()] == outcomes[::-1]
+    visits(itinerary, {i: Verdict(ending, again=False, why="") for i, ending in enumerate(outcomes)})
+    assert [ending for _, ending, _ in itinerary.verdicts()] == outcomes[::-1]
 
 
 def test_a_host_is_given_up_after_some_files_in_a_row() -> None:

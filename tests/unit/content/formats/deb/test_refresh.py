@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.content.fetching import Outcome
+from orchestrator.content.fetching import Ending
 from orchestrator.content.formats.deb.selection import IndexRole
 from orchestrator.content.model import Validators
 from orchestrator.errors import BadContent, Invalid, OrchestratorError, Stale, TransferFailed
@@ -138,7 +138,7 @@ def test_stores_that_answer_403_for_what_they_lack_are_read(upstream: DebReposit
     upstream.sign()
     mirror = DebMirror(tmp_path, upstream)
     mirror.metadata = ()
-    mirror.fetcher.answers[INRELEASE] = Outcome.FORBIDDEN
+    mirror.fetcher.answers[INRELEASE] = Ending.FORBIDDEN
     (metadata,) = mirror.refresh()
     assert metadata.entry[0].role == "Release"
 
@@ -369,7 +369,7 @@ def test_an_index_that_does_not_match_is_named_with_its_address(
 def test_an_upstream_that_cannot_be_reached_is_named(upstream: DebRepository, tmp_path: Path) -> None:
     mirror = DebMirror(tmp_path, upstream)
     mirror.metadata = ()
-    mirror.fetcher.answers[INRELEASE] = Outcome.UNREACHABLE
+    mirror.fetcher.answers[INRELEASE] = Ending.UNREACHABLE
     with pytest.raises(TransferFailed, match=f"http://upstream.test/{INRELEASE}"):
         mirror.refresh()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.content.fetching import Outcome
+from orchestrator.content.fetching import Ending
 from orchestrator.content.model import Digest, Validators
 from orchestrator.errors import BadContent, Invalid, OrchestratorError, Stale, TransferFailed
 from tests.support.openpgp import key
@@ -259,12 +259,12 @@ def test_a_missing_record_is_refused_with_its_address(upstream: RpmRepository) -
     assert f"http://upstream.test/repodata/{other.name}" in refused(upstream, BadContent)
 
 
-@pytest.mark.parametrize("outcome", [Outcome.UNREACHABLE, Outcome.FORBIDDEN, Outcome.NOT_FOUND])
+@pytest.mark.parametrize("ending", [Ending.UNREACHABLE, Ending.FORBIDDEN, Ending.NOT_FOUND])
 def test_an_entry_file_that_cannot_be_had_is_a_failed_transfer(
-    upstream: RpmRepository, tmp_path: Path, outcome: Outcome
+    upstream: RpmRepository, tmp_path: Path, ending: Ending
 ) -> None:
     mirror = RpmMirror(tmp_path, upstream.root)
-    mirror.fetcher.answers[ENTRY] = outcome
+    mirror.fetcher.answers[ENTRY] = ending
     with pytest.raises(TransferFailed, match=re.escape(f"http://upstream.test/{ENTRY}")):
         mirror.refresh()
 
@@ -273,7 +273,7 @@ def test_an_unreachable_record_is_a_failed_transfer(upstream: RpmRepository, tmp
     mirror = RpmMirror(tmp_path, upstream.root)
     upstream.write([Rpm("new")], time=1_700_000_100)
     (other,) = upstream.repodata.glob("*-other.xml.gz")
-    mirror.fetcher.answers[f"repodata/{other.name}"] = Outcome.UNREACHABLE
+    mirror.fetcher.answers[f"repodata/{other.name}"] = Ending.UNREACHABLE
     with pytest.raises(TransferFailed) as caught:
         mirror.refresh()
     assert other.name in str(caught.value.problems[0])

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`orchestrator organization ...`: who owns content."""
+
+from typing import Any
+
+import typer
+
+from orchestrator.cli.content_options import (
+    LabelArgument,
+    TitleOption,
+    open_workspace,
+    show_list,
+    show_values,
+)
+from orchestrator.cli.options import ConfigOption, Output, OutputOption
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Organizations: who owns content.")
+
+
+@app.command("list")
+def list_all(config: ConfigOption = None, output: OutputOption = Output.AUTO) -> None:
+    """List the organizations."""
+    from orchestrator.content.catalog import organizations, products
+
+    with open_workspace(config, output) as workspace, workspace.catalog.reading() as session:
+        found = [
+            {
+                "label": each.label,
+                "name": each.name,
+                "products": len(products.all(session, each.label)),
+                "source_url": each.source_url,
+            }
+            for each in organizations.all(session)
+        ]
+    show_list(found, ("label", "name", "products"), output)
+
+
+@app.command()
+def show(label: LabelArgument, config: ConfigOption = None, output: OutputOption = Output.AUTO) -> None:
+    """Show one organization."""
+    from orchestrator.content.catalog import environments, organizations, products, views
+
+    with open_workspace(config, output) as workspace, workspace.catalog.reading() as session:
+        found = organizations.get(session, label)
+        document: dict[str, Any] = {
+            "label": found.label,
+            "name": found.name,
+            "source_url": found.source_url,
+            "products": [each.label for each in products.all(session, label)],
+            "views": [each.label for each in views.all(session, label)],
+            "environments": [each.label for each in environments.all(session, label)],
+        }
+    show_values(document, output)
+
+
+@app.command()
+def create(label: LabelArgument, name: TitleOption = None, config: ConfigOption = None) -> None:
+    """Create an organization; its library is made with it."""
+    from orchestrator.content.catalog import audit, organizations
+    from orchestrator.content.catalog.model import Organization
+
+    with (
+        open_workspace(config, Output.AUTO) as workspace,
+        workspace.catalog.changing(workspace.actor) as session,
+    ):
+        organizations.create(session, Organization(label, name or ""))
+        audit.note(session, workspace.actor, "organization.create", label, {})
+    typer.echo(f"The organization {label} is there.")
+
+
+@app.command()
+def update(label: LabelArgument, name: TitleOption = None, config: ConfigOption = None) -> None:
+    """Change the name of an organization."""
+    from dataclasses import replace
+
+    from orchestrator.content.catalog import audit, organizations
+
+    with (
+        open_workspace(config, Output.AUTO) as workspace,
+        workspace.catalog.changing(workspace.actor) as session,
+    ):
+        found = organizations.get(session, label)
+        organizations.update(session, replace(found, name=found.name if name is None else name))
+        audit.note(session, workspace.actor, "organization.update", label, {"name": name})
+    typer.echo(f"The organization {label} is changed.")
+
+
+@app.command()
+def delete(label: LabelArgument, config: ConfigOption = None) -> None:
+    """Delete an organization that is empty."""
+    from orchestrator.content.catalog import audit, organizations
+
+    with (
+        open_workspace(config, Output.AUTO) as workspace,
+        workspace.catalog.changing(workspace.actor) as session,
+    ):
+        organizations.delete(session, label)
+        audit.note(session, workspace.actor, "organization.delete", label, {})
+    typer.echo(f"The organization {label} is gone.")

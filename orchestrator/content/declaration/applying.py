@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bring the catalog to what a file declares: all of it in one transaction, files after that."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.content.catalog import (
+    audit,
+    environments,
+    keys,
+    organizations,
+    products,
+    repositories,
+    views,
+)
+from orchestrator.content.catalog.model import Environment, Key, Organization, Product, Repository, View
+from orchestrator.content.declaration.state import Action, Change, State, difference, state_of
+from orchestrator.content.workspace import Workspace
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+
+def found_state(session: "Session") -> State:
+    """What the catalog holds now."""
+    items: list[Any] = []
+    names: dict[str, tuple[str, ...]] = {}
+    for organization in organizations.all(session):
+        label = organization.label
+        items += [organization, *products.all(session, label), *keys.all(session, label)]
+        for repository in repositories.all(session, label):
+            items.append(repository)
+            names[f"{label}/{repository.path}"] = tuple(
+                key.name for key in keys.of_repository(session, repository)
+            )
+        items += [*views.all(session, label), *environments.all(session, label)]
+    return state_of(items, names)
+
+
+def changes_to(workspace: Workspace, declared: State, *, prune: bool = False) -> list[Change]:
+    """What `apply` would do."""
+    with workspace.catalog.reading() as session:
+        return difference(declared, found_state(session), prune=prune)
+
+
+def apply(workspace: Workspace, changes: Sequence[Change]) -> None:
+    """Do it, all or nothing; then take away what belonged to repositories that are gone. Raises Refused as the
+    catalog's functions do."""
+    from orchestrator.content import removal, sourcing
+
+    gone = [c.item for c in changes if c.action is Action.DELETE and isinstance(c.item, Repository)]
+    with workspace.catalog.changing(workspace.actor) as session:
+        for change in changes:
+            _do(session, change)
+            audit.note(
+                session,
+                workspace.actor,
+                f"{change.kind}.{change.action}",
+                change.name,
+                change.to_json()["fields"],
+            )
+        for change in changes:
+            if change.action is not Action.DELETE and isinstance(change.item, Repository):
+                sourcing.check_repository(workspace, session, change.item)
+    removal.clear_away(workspace, gone)
+
+
+def _do(session: "Session", change: Change) -> None:
+    item = change.item
+    if change.action is Action.DELETE:
+        _delete(session, item)
+    elif change.action is Action.CREATE:
+        _create(session, item)
+    else:
+        _update(session, item)
+    if isinstance(item, Repository) and change.keys is not None:
+        keys.set_of_repository(session, item, change.keys)
+
+
+def _create(session: "Session", item: Any) -> None:
+    if isinstance(item, Organization):
+        organizations.create(session, item)
+    elif isinstance(item, Product):
+        products.create(session, item)
+    elif isinstance(item, Key):
+        keys.add(session, item)
+    elif isinstance(item, Repository):
+        repositories.create(session, item)
+    elif isinstance(item, View):
+        views.create(session, item)
+    elif isinstance(item, Environment) and item.after:  # the library came with its organization
+        environments.create(session, item)
+
+
+def _update(session: "Session", item: Any) -> None:
+    if isinstance(item, Organization):
+        organizations.update(session, item)
+    elif isinstance(item, Product):
+        products.update(session, item)
+    elif isinstance(item, Key):
+        keys.replace(session, item)
+    elif isinstance(item, Repository):
+        repositories.update(session, item)
+    elif isinstance(item, View):
+        views.update(session, item)
+    elif isinstance(item, Environment):
+        environments.update(session, item)
+
+
+def _delete(session: "Session", item: Any) -> None:
+    if isinstance(item, Product):
+        products.delete(session, item.organization, item.label)
+    elif isinstance(item, Key):
+        keys.remove(session, item.organization, item.name)
+    elif isinstance(item, Repository):
+        repositories.delete(session, item.organization, item.path)
+    elif isinstance(item, View):
+        views.delete(session, item.organization, item.label)
+    elif isinstance(item, Environment):
+        environments.delete(session, item.organization, item.label)

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where chunks go on this machine: a file, which is there whole or not at all, or standard output. (An upload is
+`content.transfer.upload`.) Each is a context manager: what is left of a chunk whose writing fails is removed.
+"""
+
+import contextlib
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from orchestrator.errors import Busy, Interrupted, UsageError
+from orchestrator.host.files import open_alone, settle_file, write_all
+
+# So much is left to the disk at a time, that little is left to wait for at the end.
+_BEHIND = 64 << 20
+
+
+class FileSink:
+    """The file `path`. What is written stands in `.<name>.part` until `finish`, for nobody else: another run that
+    writes the same file is refused, and what a dead one left is removed first.
+
+    `size` is how much was written; `digest`: `sha256` is to be known, too. Raises OSError, naming the path, and
+    Busy.
+    """
+
+    def __init__(self, path: Path, *, digest: bool = True) -> None:
+        self.path, self.size = path, 0
+        self._temporary = path.with_name(f".{path.name}.part")
+        self._digest = hashlib.sha256() if digest else None
+        self._hashing = ThreadPoolExecutor(1, "digest") if digest else None
+        self._started = 0
+        self._descriptor = _open_new(self._temporary)
+
+    @property
+    def sha256(self) -> str:
+        """Of what was written."""
+        return "" if self._digest is None else self._digest.hexdigest()
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if self._digest is None or self._hashing is None:
+            self._write(data)
+        else:
+            hashed = self._hashing.submit(self._digest.update, data)
+            try:
+                self._write(data)
+            finally:
+                hashed.result()
+        self.size += len(data)
+        if self.size - self._started >= _BEHIND:
+            # Also lets go of what is on the disk already: nobody reads it soon, and others need the memory.
+            os.posix_fadvise(self._descriptor, self._started, self.size - self._started, os.POSIX_FADV_DONTNEED)
+            self._started = self.size
+
+    def _write(self, data: bytes | bytearray | memoryview) -> None:
+        try:
+            write_all(self._descriptor, data)
+        except OSError as error:
+            error.filename = error.filename or str(self.path)
+            raise
+
+    def descriptor(self) -> int | None:
+        """None where bytes are hashed on their way."""
+        return None if self._digest is not None else self._descriptor
+
+    def finish(self) -> None:
+        """All was written: the file is on the disk, and has its name."""
+        settle_file(self._descriptor, self._temporary, self.path)
+        self._close()
+
+    def discard(self) -> None:
+        """Remove what was written, unless it is finished."""
+        if self._descriptor >= 0:
+            with contextlib.suppress(OSError):
+                self._temporary.unlink()
+            self._close()
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        os.close(descriptor)
+        if self._hashing is not None:
+            self._hashing.shutdown()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self.finish()
+        finally:
+            self.discard()
+
+
+def _open_new(path: Path) -> int:
+    """A new file, locked. Never one that somebody else put there."""
+    try:
+        if path.is_symlink():
+            path.unlink()
+        with contextlib.suppress(FileNotFoundError):
+            left = open_alone(path, create=False)
+            path.unlink()
+            os.close(left)
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644))
+        return open_alone(path, create=False)
+    except (BlockingIOError, FileExistsError):
+        raise Busy(f"another run is writing {path.name.removeprefix('.').removesuffix('.part')}") from None
+
+
+class StdoutSink:
+    """The standard output of the program. Raises UsageError when it is a terminal, Interrupted when its reader has
+    gone, OSError."""
+
+    def __init__(self, descriptor: int = 1) -> None:
+        if os.isatty(descriptor):
+            raise UsageError(
+                "the standard output is a terminal: a medium is no text",
+                hint="send it to a file (> FILE) or to a program (| PROGRAM)",
+            )
+        self._descriptor, self.size = descriptor, 0
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        try:
+            write_all(self._descriptor, data)
+        except BrokenPipeError:
+            raise Interrupted(
+                f"whoever read the standard output has gone after {self.size} bytes: the medium is not whole"
+            ) from None
+        except OSError as error:
+            error.filename = error.filename or "standard output"
+            raise
+        self.size += len(data)
+
+    def descriptor(self) -> int | None:
+        return self._descriptor
+
+    def finish(self) -> None:
+        pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass

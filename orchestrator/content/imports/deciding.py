@@ -1,0 +1,332 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What becomes of each thing in an export when it is imported here. Pure: of the manifest and what is here."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Literal
+
+from orchestrator.content.catalog.model import (
+    DEFAULT_VIEW,
+    LIBRARY,
+    Environment,
+    Product,
+    Repository,
+    View,
+    check_label,
+)
+from orchestrator.content.exports.manifest import (
+    EnvironmentEntry,
+    KeyEntry,
+    Manifest,
+    ProductEntry,
+    RepositoryEntry,
+    VersionEntry,
+)
+from orchestrator.content.imports.here import Here, Holdings
+from orchestrator.content.imports.protection import Ruling, rule
+from orchestrator.errors import Invalid
+
+ItemKind = Literal["organization", "product", "key", "repository", "view", "version", "environment"]
+
+
+class Action(StrEnum):
+    CREATE = "create"
+    UPDATE = "update"
+    UNCHANGED = "unchanged"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How to import. `create`: make what is missing (else it is refused). `allow_older`: also what is older than
+    what is here. `organization`: into this one instead of the export's own."""
+
+    create: bool = True
+    allow_older: bool = False
+    all_or_nothing: bool = False
+    organization: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """`name` is what it is called here; `reason` says why it is refused, or what is special. Of a repository:
+    `inventory`, when it was `made` by the sender, `sent_as` its path there, and whether it is to `switch`: whether
+    clients of the library are to see it. Of a version and an environment: what it is to `show` (view, number)."""
+
+    kind: ItemKind
+    name: str
+    action: Action
+    reason: str = ""
+    hint: str = ""
+    inventory: str = ""
+    made: str = ""
+    sent_as: str = ""
+    switch: bool = False
+    show: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def refused(self) -> bool:
+        return self.action is Action.REFUSE
+
+    @property
+    def changes(self) -> bool:
+        return self.action in (Action.CREATE, Action.UPDATE)
+
+    def to_json(self) -> dict[str, Any]:
+        document: dict[str, Any] = {"kind": self.kind, "name": self.name, "action": self.action.value}
+        if self.kind == "repository":
+            document |= {"inventory": self.inventory, "made": self.made, "sent_as": self.sent_as}
+        return document | ({"reason": self.reason, "hint": self.hint} if self.reason else {})
+
+
+def decide(manifest: Manifest, here: Here, wish: Wish) -> tuple[Item, ...]:
+    """An item for everything in the export, in the order in which they are made."""
+    return tuple(_Decision(manifest, here, wish).items())
+
+
+class _Decision:
+    def __init__(self, manifest: Manifest, here: Here, wish: Wish) -> None:
+        self.manifest, self.here, self.wish = manifest, here, wish
+        self.rulings = {each.label: self._rule(each) for each in manifest.products}
+        self.switches = manifest.subject.kind in ("repository", "product", "library")
+        self.refused: dict[str, str] = {}  # repositories of the sender, as they are called here
+        self.refused_versions: set[tuple[str, int]] = set()
+
+    def items(self) -> Iterator[Item]:
+        yield self._organization()
+        for product in self.manifest.products:
+            yield self._product(product)
+        for key in self.manifest.keys:
+            yield self._key(key)
+        for entry in in_order_of_making(self.manifest):
+            item = self._repository(entry)
+            if item.refused:
+                self.refused[entry.path] = item.name
+            yield item
+        for view in dict.fromkeys(version.view for version in self.manifest.versions):
+            yield self._view(view)
+        for version in self.manifest.versions:
+            item = self._version(version)
+            if item.refused:
+                self.refused_versions.add((version.view, version.number))
+            yield item
+        if self.manifest.subject.kind == "environment":
+            for environment in self.manifest.environments:
+                yield self._environment(environment)
+
+    def _may_create(self, item: Item, what: str) -> Item:
+        if self.wish.create:
+            return item
+        return _refuse(item, f"{what} is not here, and nothing is to be made", "leave --no-create away")
+
+    def _organization(self) -> Item:
+        item = Item("organization", self.here.organization, Action.CREATE)
+        if self.here.exists:
+            return replace(item, action=Action.UNCHANGED)
+        return self._may_create(item, f"the organization {item.name}")
+
+    def _rule(self, entry: ProductEntry) -> Ruling:
+        return rule(entry, self.here.products)
+
+    def _product(self, entry: ProductEntry) -> Item:
+        ruling = self.rulings[entry.label]
+        item = Item("product", ruling.label or entry.label, Action.UNCHANGED, sent_as=entry.label)
+        if ruling.refused:
+            return _refuse(item, ruling.refused, ruling.hint)
+        if ruling.missing:
+            return self._may_create(replace(item, action=Action.CREATE), f"the product {item.name}")
+        return item
+
+    def _key(self, entry: KeyEntry) -> Item:
+        item = Item("key", entry.name, Action.UNCHANGED)
+        try:
+            check_label(entry.name, "a key")
+        except Invalid as error:
+            return _refuse(item, error.message, error.hint)
+        there = self.here.keys.get(entry.name)
+        if there is None:
+            return self._may_create(replace(item, action=Action.CREATE), f"the key {entry.name}")
+        if there.strip() != entry.armoured.strip():
+            reason = "there is another key of this name here, which stays"
+            return _refuse(item, reason, "rename the one here, and import again")
+        return item
+
+    def _repository(self, entry: RepositoryEntry) -> Item:
+        ruling = self.rulings[entry.product]
+        path = f"{ruling.label or entry.product}/{entry.label}"
+        there = self.here.repositories.get(path)
+        holdings = self.here.holdings.get(path, Holdings())
+        item = Item(
+            "repository",
+            path,
+            Action.UPDATE,
+            inventory=entry.inventory,
+            made=entry.made,
+            sent_as=entry.path,
+            switch=self.switches or not holdings.shown,
+        )
+        if not self.here.exists and not self.wish.create:
+            return _refuse(item, f"the organization {self.here.organization} is not here")
+        if ruling.refused:
+            return _refuse(item, f"its product is refused: {ruling.refused}", ruling.hint)
+        if there is None:
+            return self._new_repository(item, entry)
+        if there.type != entry.type:
+            return _refuse(item, f"it is a {there.type} repository here, and {entry.type} in the export")
+        detour = self.here.detours.get(path, "")
+        if detour:
+            return _refuse(item, detour, f"orchestrator repository set-source --undo {path}")
+        return self._content(item, holdings)
+
+    def _new_repository(self, item: Item, entry: RepositoryEntry) -> Item:
+        if self._kind_of(entry.product) == "vendor":
+            return _refuse(
+                item,
+                "imports make no repository of a vendor's product",
+                f"orchestrator repository create {item.name} --type {entry.type}",
+            )
+        return self._may_create(replace(item, action=Action.CREATE), f"the repository {item.name}")
+
+    def _kind_of(self, product: str) -> str:
+        return next(each.kind for each in self.manifest.products if each.label == product)
+
+    def _content(self, item: Item, holdings: Holdings) -> Item:
+        """What to do with the content of a repository that is here."""
+        unchanged = replace(item, action=Action.UNCHANGED)
+        if not item.switch:
+            return unchanged if item.inventory in holdings.all else item
+        if item.inventory == holdings.newest:
+            return unchanged if holdings.shown == item.inventory else item
+        is_older = bool(holdings.made) and item.made < holdings.made
+        if not is_older or self.wish.allow_older:
+            return item
+        newer = f"what is here is newer: of {holdings.made[:16]}, and this is of {item.made[:16]}"
+        if self.manifest.id in self.here.imported and item.inventory in holdings.all:
+            return replace(unchanged, reason=newer)
+        return _refuse(item, newer, "to go back to it: --allow-older")
+
+    def _view(self, label: str) -> Item:
+        item = Item("view", label, Action.UNCHANGED)
+        if label == DEFAULT_VIEW:
+            return _refuse(item, f"{label} is what the library shows of every repository, not a view")
+        there = self.here.views.get(label)
+        if there is None:
+            return self._may_create(replace(item, action=Action.CREATE), f"the view {label}")
+        if there.views:
+            reason = "it is composed of other views here: its versions are made of theirs"
+            return _refuse(item, reason, "give the view here another label, and import again")
+        return item
+
+    def _version(self, entry: VersionEntry) -> Item:
+        name = f"{entry.view} {entry.number}"
+        item = Item("version", name, Action.CREATE, show=((entry.view, entry.number),))
+        view = self._view(entry.view)
+        if view.refused:
+            return _refuse(item, f"the view {entry.view} is refused", view.hint)
+        bad = sorted({self.refused[sent] for _, sent, _ in entry.contents if sent in self.refused})
+        if bad:
+            return _refuse(item, f"it holds {', '.join(bad)}, which is refused")
+        there = self.here.versions.get((entry.view, entry.number))
+        if there is not None:
+            if dict(there) != {path: inventory for path, _, inventory in entry.contents}:
+                return _refuse(
+                    item,
+                    f"version {entry.number} of {entry.view} is here with other content",
+                    "give the view here another label, or import into another organization",
+                )
+            item = replace(item, action=Action.UNCHANGED)
+        return self._shown_in_library(item, entry)
+
+    def _shown_in_library(self, item: Item, entry: VersionEntry) -> Item:
+        """The newest of the view's versions in the export goes into the library, unless there is a newer one."""
+        newest = max(each.number for each in self.manifest.versions if each.view == entry.view)
+        library = self.here.environments.get(LIBRARY)
+        shown = library.shows.get(entry.view, 0) if library else 0
+        if entry.number != newest:
+            return replace(item, show=())
+        if shown > entry.number and not self.wish.allow_older:
+            return replace(item, show=(), reason=f"the library goes on to show version {shown}")
+        if shown != entry.number and item.action is Action.UNCHANGED:
+            return replace(item, action=Action.UPDATE)
+        return item if shown != entry.number else replace(item, show=())
+
+    def _environment(self, entry: EnvironmentEntry) -> Item:
+        """An environment shows what the sender's does, in whatever order that was promoted."""
+        there = self.here.environments.get(entry.label)
+        shows = tuple(sorted(entry.shows.items()))
+        item = Item("environment", entry.label, Action.UPDATE, show=shows)
+        bad = [f"{view} {number}" for view, number in shows if (view, number) in self.refused_versions]
+        if bad:
+            return _refuse(item, f"version {bad[0]} is refused")
+        if there is None:
+            return self._may_create(replace(item, action=Action.CREATE), f"the environment {entry.label}")
+        if all(there.shows.get(view) == number for view, number in shows):
+            return replace(item, action=Action.UNCHANGED, show=())
+        return item
+
+
+def _refuse(item: Item, reason: str, hint: str = "") -> Item:
+    return replace(item, action=Action.REFUSE, reason=reason, hint=hint)
+
+
+def in_order_of_making(manifest: Manifest) -> list[RepositoryEntry]:
+    """The snapshots of the older view versions first, so that each version can be noted before the next ones are
+    made; of one repository the older first, so that the newest is what is shown in the end."""
+    first: dict[tuple[str, str], int] = {}
+    for version in manifest.versions:
+        for _, path, inventory in version.contents:
+            number = first.get((path, inventory), version.number)
+            first[path, inventory] = min(number, version.number)
+    return sorted(
+        manifest.repositories,
+        key=lambda each: (first.get((each.path, each.inventory), 0), each.path, each.made, each.inventory),
+    )
+
+
+def after(here: Here, manifest: Manifest, items: tuple[Item, ...]) -> Here:
+    """What is here once all of it was done: what the next export is decided from."""
+    organization = here.organization
+    products, repositories = dict(here.products), dict(here.repositories)
+    holdings, keys, views = dict(here.holdings), dict(here.keys), dict(here.views)
+    versions, environments = dict(here.versions), dict(here.environments)
+    done = {(item.kind, item.name): item for item in items if item.changes}
+    armoured = {each.name: each.armoured for each in manifest.keys}
+    types = {each.path: each.type for each in manifest.repositories}
+    environments.setdefault(LIBRARY, Environment(organization, LIBRARY, after=""))
+    for item in items:
+        if not item.changes:
+            continue
+        if item.kind == "product":
+            products[item.name] = Product(organization, item.name)
+        elif item.kind == "key":
+            keys[item.name] = armoured[item.name]
+        elif item.kind == "view":
+            views[item.name] = View(organization, item.name)
+        elif item.kind == "repository":
+            product, _, label = item.name.partition("/")
+            made = Repository(organization, product, label, types[item.sent_as])
+            repositories.setdefault(item.name, made)
+            holdings[item.name] = _held(holdings.get(item.name, Holdings()), item)
+        elif item.kind == "version":
+            _show(environments, LIBRARY, organization, item)
+        elif item.kind == "environment":
+            _show(environments, item.name, organization, item)
+    for version in manifest.versions:
+        if ("version", f"{version.view} {version.number}") in done:
+            contents = tuple((path, inventory) for path, _, inventory in version.contents)
+            versions[version.view, version.number] = contents
+    return Here(
+        organization, True, here.source_url, products, repositories, holdings, keys, views, versions,
+        environments, here.imported, here.detours,
+    )  # fmt: skip
+
+
+def _held(before: Holdings, item: Item) -> Holdings:
+    shown = item.inventory if item.switch else before.shown
+    return Holdings(item.inventory, item.made, shown, before.all | {item.inventory})
+
+
+def _show(environments: dict[str, Environment], label: str, organization: str, item: Item) -> None:
+    there: Mapping[str, int] = environments[label].shows if label in environments else {}
+    environments[label] = Environment(organization, label, shows={**there, **dict(item.show)})

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The objects that an import lacks: which they are, where they may be on media, and which of them will come."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from orchestrator.content.imports.assembly import Range, covers
+from orchestrator.content.imports.survey import FoundExport
+from orchestrator.errors import BadContent
+
+Sizes = Mapping[str, int]  # by SHA-256
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """`objects` that are missing, and their `bytes`. `chunks`: how many of them are in which chunk of the export;
+    `elsewhere`: how many are in none, for the export is built on them."""
+
+    objects: int = 0
+    bytes: int = 0
+    chunks: tuple[tuple[int, int], ...] = ()
+    elsewhere: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "objects": self.objects,
+            "bytes": self.bytes,
+            "chunks": {str(number): count for number, count in self.chunks},
+            "elsewhere": self.elsewhere,
+        }
+
+
+class Place(NamedTuple):
+    """What a file on a medium is: an object, or the segment of one from `start` on."""
+
+    sha256: str
+    size: int
+    start: int | None
+
+
+def needed(found: FoundExport, inventories: Iterable[str]) -> dict[str, int]:
+    """The objects of these inventories. Raises BadContent when one is missing, or two contradict each other."""
+    sizes: dict[str, int] = {}
+    for digest in dict.fromkeys(inventories):
+        for file in found.inventory(digest):
+            if sizes.setdefault(file.sha256, file.size) != file.size:
+                raise BadContent(
+                    f"the inventories of the export {found.id[:12]} contradict each other: "
+                    f"{file.sha256} has two sizes"
+                )
+    return sizes
+
+
+def missing(sizes: Sizes, have: Callable[[str], int | None]) -> dict[str, int]:
+    return {sha256: size for sha256, size in sizes.items() if have(sha256) != size}
+
+
+def lack(found: FoundExport, absent: Sizes) -> Lack:
+    """What `absent` objects mean to this export."""
+    counts: Counter[int] = Counter()
+    seen: set[str] = set()
+    for number, pieces in found.indexes.items():
+        inside = {piece.sha256 for piece in pieces if piece.sha256 in absent}
+        seen |= inside
+        if inside:
+            counts[number] = len(inside)
+    elsewhere = len(absent) - len(seen) if found.manifest.chunks else 0
+    return Lack(len(absent), sum(absent.values()), tuple(sorted(counts.items())), elsewhere)
+
+
+def on_media(
+    found: FoundExport, wanted: Collection[str], ranges: Callable[[str], list[Range]]
+) -> set[str]:
+    """Those of the `wanted` objects that the given media have all of, as far as their lists say; with the `ranges`
+    that came before."""
+    whole: set[str] = set()
+    parts: dict[str, tuple[int, list[Range]]] = {}
+    for number in found.chunks:
+        for piece in found.indexes.get(number, ()):
+            if piece.sha256 not in wanted:
+                continue
+            if piece.is_whole:
+                whole.add(piece.sha256)
+            else:
+                size, there = parts.setdefault(piece.sha256, (piece.size, ranges(piece.sha256)))
+                there.append((piece.start, piece.length))
+    whole |= {sha256 for sha256, (size, there) in parts.items() if covers(there, 0, size)}
+    places = in_trees(found, wanted)
+    for medium in found.media if places else ():
+        whole |= {places[member.path] for member in medium.reader.members(places.__contains__)}
+    return whole
+
+
+def in_trees(found: FoundExport, wanted: Collection[str]) -> dict[str, str]:
+    """Where the `wanted` objects are in the trees of a directory export, by path."""
+    places: dict[str, str] = {}
+    for entry in found.manifest.repositories:
+        if not entry.trees or entry.inventory not in found.lists:
+            continue
+        for file in found.inventory(entry.inventory):
+            if file.sha256 in wanted:
+                places |= {f"{tree}/{file.path}": file.sha256 for tree in entry.trees}
+    return places
+
+
+class Sought:
+    """The missing objects of several exports, found by their places on media. What has come is to be `taken`."""
+
+    def __init__(self, sizes: dict[str, int], places: Mapping[str, str]) -> None:
+        self.sizes, self._places = sizes, places
+
+    def place(self, path: str) -> Place | None:
+        """What is wanted at this place of a medium, if anything is."""
+        sha256 = self._places.get(path)
+        start = None
+        if sha256 is None:
+            directory, _, name = path.rpartition("/")
+            sha256, dot, at = name.partition(".")
+            if directory != f"objects/{sha256[:2]}" or (dot and not at.isdecimal()):
+                return None
+            start = int(at) if dot else None
+        size = self.sizes.get(sha256)
+        return None if size is None else Place(sha256, size, start)
+
+    def __contains__(self, path: object) -> bool:
+        return isinstance(path, str) and self.place(path) is not None
+
+    def taken(self, sha256: str) -> None:
+        self.sizes.pop(sha256, None)

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What clients are shown of views: directories of links to snapshots' trees, and one link to each of these.
+
+    root/views/<organization>/<view>/<n>/<product>/<repository> -> the tree of a snapshot; complete before it is shown
+    root/published/<organization>/<environment>/<view> -> root/views/<organization>/<view>/<n>
+
+All links are relative: the root may be mounted elsewhere.
+"""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from orchestrator.content.pool import make_public_directory
+from orchestrator.errors import Refused
+from orchestrator.host.files import fsync_directory, sync_file_system
+
+
+def make_version(place: Path, contents: Mapping[str, Path]) -> None:
+    """The directory `place` with a link to each tree, by its path; complete and on the disk when its name appears."""
+    if place.is_dir() and all(_leads_to(place / path, tree) for path, tree in contents.items()):
+        return
+    new = place.with_name(f".{place.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    shutil.rmtree(place, ignore_errors=True)
+    make_public_directory(place.parent)
+    make_public_directory(new)
+    for path, tree in contents.items():
+        make_public_directory((new / path).parent)
+        # Relative to where it will be, which is as deep.
+        (new / path).symlink_to(os.path.relpath(tree, (place / path).parent))
+    sync_file_system(place.parent)
+    new.rename(place)
+    fsync_directory(place.parent)
+
+
+def _leads_to(link: Path, target: Path) -> bool:
+    try:
+        return os.path.normpath(link.parent / link.readlink()) == os.path.normpath(target)
+    except OSError:
+        return False
+
+
+def switch(link: Path, target: Path) -> bool:
+    """Let `link` lead to `target` by one rename, durably; whether it did not before. Raises Refused when something
+    that is no link is in the way."""
+    if _leads_to(link, target):
+        return False
+    if link.exists() and not link.is_symlink():
+        raise Refused(
+            f"{link} is in the way: it is no link of ours", hint=f"move it away: mv {link} {link}.old"
+        )
+    make_public_directory(link.parent)
+    new = link.with_name(f".{link.name}.new")
+    with contextlib.suppress(FileNotFoundError):
+        new.unlink()
+    new.symlink_to(os.path.relpath(target, link.parent))
+    new.replace(link)
+    fsync_directory(link.parent)
+    return True
+
+
+def remove(link: Path) -> None:
+    """Take a link away, durably, if it is there."""
+    if link.is_symlink():
+        link.unlink()
+        fsync_directory(link.parent)
