@@ -28,12 +28,14 @@ COMMANDS = {
     "services": "services",
     "scripts": "scripts",
     "mirror": "mirror",
+    "import": "import_",
     "organization": "organization",
     "product": "product",
     "repository": "repository",
     "view": "view",
     "environment": "environment",
     "apply": "apply",
+    "export": "export",
 }
 
 

@@ -113,11 +113,11 @@ class Clone(_Mirrors):
         )
         with self._engine(context) as engine:
             outcomes = content.clone(engine, engine.mirrors.sources, self.names, wish)
-        _settle(context, outcomes)
+        settle(context, outcomes, "mirrors")
 
 
-def _settle(context: ActionContext, outcomes: "Sequence[Outcome]") -> None:
-    """Say what is left to say. Raises what fits the failures, if there are any; losses have been told."""
+def settle(context: ActionContext, outcomes: "Sequence[Outcome]", what: str) -> None:
+    """Say what is left to say of clones. Raises what fits the failures, if there are any; losses have been told."""
     from orchestrator import content
     from orchestrator.cli.mirror_wording import summary
 
@@ -133,7 +133,7 @@ def _settle(context: ActionContext, outcomes: "Sequence[Outcome]") -> None:
         ExitCode.INTERRUPTED: Interrupted,
     }
     kind = kinds.get(content.exit_code_of(outcomes), StepFailed)
-    raise kind(f"{len(failed)} of {len(outcomes)} mirrors could not be brought up to date: {whom}")
+    raise kind(f"{len(failed)} of {len(outcomes)} {what} could not be brought up to date: {whom}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ import contextlib
 import json
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Self
+from functools import partial
+from typing import TYPE_CHECKING, Self, TextIO
 
 from orchestrator.cli.layout import crop, fold
 from orchestrator.cli.mirror_wording import describe
@@ -23,12 +24,15 @@ _PLAIN_EVERY = 10.0
 
 
 @contextlib.contextmanager
-def watching(output: Output, *, quiet: bool = False) -> Iterator[Watcher]:
-    """The watcher that fits `output`; the terminal is left as it was found. `quiet`: only what is wrong is told."""
+def watching(output: Output, *, quiet: bool = False, aside: bool = False) -> Iterator[Watcher]:
+    """The watcher that fits `output`; the terminal is left as it was found. `quiet`: only what is wrong is told.
+    `aside`: stdout belongs to something else, and all is told on stderr."""
     if output is Output.JSON:
-        yield _json
+        yield partial(_json, sys.stderr if aside else sys.stdout)
     elif quiet:
         yield _Plain(only=(Name.WARNING, Name.LOST))
+    elif aside:
+        yield _Plain(aside=True)
     elif is_rich(output):
         with _Bar() as bar:
             yield bar
@@ -36,17 +40,17 @@ def watching(output: Output, *, quiet: bool = False) -> Iterator[Watcher]:
         yield _Plain()
 
 
-def _json(event: Event) -> None:
+def _json(stream: TextIO, event: Event) -> None:
     document = {"event": event.name.value, "source": event.source} | event.fields
-    sys.stdout.write(json.dumps(document) + "\n")
-    sys.stdout.flush()
+    stream.write(json.dumps(document) + "\n")
+    stream.flush()
 
 
 class _Plain:
     """Lines on stdout; warnings of commands whose output is read by others on stderr."""
 
-    def __init__(self, only: tuple[Name, ...] = ()) -> None:
-        self._only = only
+    def __init__(self, only: tuple[Name, ...] = (), *, aside: bool = False) -> None:
+        self._only, self._aside = only, aside or bool(only)
         self._told = monotonic()
 
     def __call__(self, event: Event) -> None:
@@ -61,7 +65,7 @@ class _Plain:
             text = line.text if line else ""
         if text:
             self._told = monotonic()
-            out = sys.stderr if self._only else sys.stdout
+            out = sys.stderr if self._aside else sys.stdout
             out.write(text + "\n")
             out.flush()
 
@@ -69,12 +73,13 @@ class _Plain:
 def progress_text(event: Event) -> str:
     """`120 of 2000 files, 9.1 MiB of 143 MiB, 4.5 MiB/s, 30 s left`."""
     fields = event.fields
-    files = f"{fields['files']} of {fields['files_total']} files"
+    total, things = fields["files_total"], fields.get("things", "files")
+    files = f"{fields['files']} of {total} {things}, " if total > (things == "chunks") else ""
     size = f"{show_size(fields['bytes'])} of {show_size(fields['bytes_total'])}"
     rate = fields["rate"]
     left = fields["bytes_total"] - fields["bytes"]
     eta = f", {show_duration(left / rate)} left" if rate > 0 and left > 0 else ""
-    return f"{files}, {size}, {show_size(rate)}/s{eta}"
+    return f"{files}{size}, {show_size(rate)}/s{eta}"
 
 
 class _Bar:

@@ -4,6 +4,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from orchestrator.cli.export_events import EXPORT_WORDS
 from orchestrator.cli.wording import Line
 from orchestrator.config.quantities import show_duration, show_size
 from orchestrator.content.events import Event, Name
@@ -63,6 +64,13 @@ _WORDS: dict[Name, Callable[[dict[str, Any]], Line | None]] = {
     Name.PUBLISHED: _published,
     Name.NOTIFIED: lambda fields: Line(fields["text"], "bad") if fields["exit_code"] else None,
     Name.WARNING: lambda fields: Line(fields["text"], "bad"),
+    Name.TAKING: lambda fields: Line(
+        f"{_count(fields['objects'], 'object')} missing, {show_size(fields['bytes'])} to come from the media"
+    ),
+    Name.DAMAGED: lambda fields: Line(
+        f"{fields['path'] or 'the rest of it'} was left: {fields['why']}", "bad"
+    ),
+    **EXPORT_WORDS,
 }
 
 

@@ -54,7 +54,7 @@ class Intake:
         self._jobs: queue.Queue[_Job] = queue.Queue(_JOBS)
         self._batch: list[tuple[str, bytes]] = []
         self._batched = 0
-        self._failure: BaseException | None = None
+        self._failure: Exception | None = None
         self._writer = threading.Thread(target=self._write_all, daemon=True)
 
     def take(self, sha256: str, size: int, read: Callable[[int], bytes]) -> bool:
@@ -93,7 +93,7 @@ class Intake:
         return good
 
     def _write_all(self) -> None:
-        """The writer: until the job None. After a failure it only empties the queue."""
+        """The writer: until the job None. After a failure, which the reader tells, it only empties the queue."""
         half: _Half | None = None
         while (job := self._jobs.get()) is not None:
             try:
@@ -108,7 +108,7 @@ class Intake:
                 elif half is not None:
                     self._end(half, job)
                     half = None
-            except BaseException as error:  # told by the thread that reads
+            except Exception as error:  # noqa: BLE001 - an error of whatever kind is raised where it is waited for
                 self._failure = error
                 if half is not None:
                     half.drop()

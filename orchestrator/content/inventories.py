@@ -7,7 +7,9 @@ Equal sets have equal digests, on every server: the list is sorted and holds not
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import io
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from orchestrator.content.model import StoredFile
@@ -32,6 +34,14 @@ def read_list(listed: bytes, name: str) -> Sequence[StoredFile]:
     found = from_bytes(listed, name)
     make_inventory(found.own, [], lambda _: False)
     return found.own
+
+
+def each_file(listed: bytes) -> Iterator[StoredFile]:
+    """The files of a list that is one (its digest was checked), one after the other, in little memory."""
+    for line in io.BytesIO(listed):
+        if line[:1] != b"#":
+            sha256, size, path = os.fsdecode(line[:-1]).split(" ", 2)
+            yield StoredFile(path, int(size), sha256)
 
 
 class Inventories:

@@ -141,7 +141,9 @@ def _is_entry(type_: str, result: Result) -> bool:
 def _why(result: Result) -> str:
     if result.ending is Ending.UNREACHABLE:
         raise TransferFailed(f"{result.url} cannot be looked at: {result.why}")
-    return "something else is there" if result.ending is Ending.DONE else result.why or str(result.ending)
+    if result.ending is Ending.DONE:
+        return "something else is there"
+    return result.why.rpartition(f"{result.url}: ")[2] or str(result.ending)
 
 
 def _manifest(result: Result, name: str) -> Manifest | None:

@@ -97,13 +97,7 @@ def territory(address: str) -> Territory:
     port = parts.port or _PORTS.get(parts.scheme)
     host = (parts.hostname or "").rstrip(".")
     serving = host if port in _PORTS.values() else f"{host}:{port}"
-    segments: list[str] = []
-    for segment in path.split("/"):
-        if segment == "..":
-            del segments[-1:]
-        elif segment not in ("", "."):
-            segments.append(segment)
-    return (serving, *segments)
+    return (serving, *_segments(path))
 
 
 def territories(
@@ -140,8 +134,17 @@ def overlap(one: Territory, other: Territory) -> bool:
 def parents(address: str, levels: int) -> list[str]:
     """The address and those above it on its host, the nearest first; `levels` above at most."""
     parts = urlsplit(address)
-    root = f"{parts.scheme}://{parts.netloc}/"
-    found = [address.rstrip("/") + "/"]
-    while found[-1] != root and len(found) <= levels:
-        found.append(found[-1].rstrip("/").rpartition("/")[0] + "/")
+    segments = _segments(parts.path)
+    lengths = range(len(segments), max(-1, len(segments) - levels - 1), -1)
+    return [f"{parts.scheme}://{parts.netloc}/{'/'.join([*segments[:each], ''])}" for each in lengths]
+
+
+def _segments(path: str) -> list[str]:
+    """The parts of a path as a server understands it."""
+    found: list[str] = []
+    for segment in path.split("/"):
+        if segment == "..":
+            del found[-1:]
+        elif segment not in ("", "."):
+            found.append(segment)
     return found

@@ -10,6 +10,15 @@ from typing import Any
 from orchestrator.content.catalog import keys, products, repositories
 from orchestrator.content.catalog.model import Actor, Key, Product, ProductKind, Repository
 from orchestrator.content.events import Event
+from orchestrator.content.exports.manifest import (
+    ChunkEntry,
+    Manifest,
+    ProductEntry,
+    RepositoryEntry,
+    Subject,
+    to_bytes,
+    with_id,
+)
 from orchestrator.content.settings import ContentSettings
 from orchestrator.content.sourcing import check_repository
 from orchestrator.content.syncing import Synced, sync
@@ -71,3 +80,34 @@ def catalog_site(root: Path, **settings: Any) -> Iterator[CatalogSite]:
     events: list[Event] = []
     with Workspace(chosen, Actor("tester"), watch=events.append) as workspace:
         yield CatalogSite(workspace, events)
+
+
+def custom(label: str) -> ProductEntry:
+    return ProductEntry(label, "custom")
+
+
+def write_export(
+    place: Path,
+    entries: Sequence[ProductEntry],
+    trees: Mapping[str, tuple[str, ...]],
+    *,
+    format_: Any = "dir",
+    version: str = "1.0",
+) -> None:
+    """The manifest of an export of these products, whose repositories (by path) have these trees."""
+    repositories = tuple(
+        RepositoryEntry(*path.split("/"), "file", "0" * 64, 1, 1, 1, "2026-01-01T00:00:00.000Z", trees=found)
+        for path, found in trees.items()
+    )
+    made = Manifest(
+        "complete",
+        format_,
+        Subject("library", ORGANIZATION),
+        "2026-01-01T00:00:00.000Z",
+        repositories,
+        tuple(entries),
+        chunks=() if format_ == "dir" else (ChunkEntry(1, "0" * 64, 0, 0),),
+        version=version,
+    )
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "manifest.json").write_bytes(to_bytes(with_id(made)))

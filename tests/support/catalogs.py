@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Databases for catalogs: new ones in an instant, by copying one that was made before.
+"""Databases for catalogs, of every kind that there may be.
 
 with sqlite_databases(directory) as databases:
     catalog = open_catalog(databases.catalog(), ORGANIZATION)
 """
 
-import contextlib
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Protocol
 
+from orchestrator.content.catalog import audit, organizations, products
 from orchestrator.content.catalog.database import open_catalog
 from orchestrator.content.catalog.model import Actor, Product, Repository, Snapshot, ViewVersion
-from tests.support.servers import PostgresqlServer, postgresql_server, server_directory
+from orchestrator.errors import Refused
+from tests.support.servers import PostgresqlServer
 
 ORGANIZATION = "acme"
 ALICE = Actor("alice", "test")
@@ -40,47 +40,27 @@ class SqliteDatabases:
         return f"sqlite:///{self.directory}/{next(self.numbers)}.sqlite"
 
     def catalog(self) -> str:
-        made = self.directory / "template.sqlite"
-        if not made.exists():
-            open_catalog(f"sqlite:///{made}", ORGANIZATION).close()
         url = self.empty()
-        shutil.copy(made, url.removeprefix("sqlite:///"))
+        open_catalog(url, ORGANIZATION).close()
         return url
 
 
 @dataclass
 class PostgresqlDatabases:
+    """Each is a schema of one database: a new database costs a second."""
+
     server: PostgresqlServer
     numbers: Iterator[int] = field(default_factory=count)
-    has_template: bool = False
-
-    def url(self, name: str) -> str:
-        return f"postgresql://postgres@127.0.0.1:{self.server.port}/{name}"
 
     def empty(self) -> str:
-        return self._made("template0")
+        name = f"catalog{next(self.numbers)}"
+        self.server.query(f"CREATE SCHEMA {name}")
+        return f"postgresql://postgres@127.0.0.1:{self.server.port}/postgres?options=-csearch_path%3D{name}"
 
     def catalog(self) -> str:
-        if not self.has_template:
-            self.server.query("CREATE DATABASE made")
-            open_catalog(self.url("made"), ORGANIZATION).close()
-            self.has_template = True
-        return self._made("made")
-
-    def _made(self, template: str) -> str:
-        name = f"catalog{next(self.numbers)}"
-        self.server.query(f"CREATE DATABASE {name} TEMPLATE {template}")
-        return self.url(name)
-
-
-@contextlib.contextmanager
-def databases_of(kind: str, directory: Path) -> Iterator[Databases]:
-    """Of "sqlite" or "postgresql"; the latter of a server of their own."""
-    if kind == "sqlite":
-        yield SqliteDatabases(directory)
-        return
-    with server_directory() as place, postgresql_server(place) as server:
-        yield PostgresqlDatabases(server)
+        url = self.empty()
+        open_catalog(url, ORGANIZATION).close()
+        return url
 
 
 def a_product(label: str = "web") -> Product:
@@ -101,3 +81,33 @@ def a_snapshot(path: str = "web/main", number: int = 1, *, inventory: str = _SHA
 def a_version(view: str, number: int, *snapshots: Snapshot) -> ViewVersion:
     contents = tuple((f"{each.product}/{each.repository}", each) for each in snapshots)
     return ViewVersion(ORGANIZATION, view, number, f"2026-11-{number:02}T13:00:00Z", contents)
+
+
+# What another process does ------------------------------------------------------------------------
+
+
+def open_it(url: str) -> list[str]:
+    """The labels of its organizations."""
+    with open_catalog(url, ORGANIZATION) as catalog, catalog.reading() as session:
+        return [each.label for each in organizations.all(session)]
+
+
+def create_products(url: str) -> str:
+    """Twenty in one transaction: why not, or nothing."""
+    with open_catalog(url, ORGANIZATION) as catalog:
+        try:
+            with catalog.changing(ALICE) as session:
+                for number in range(20):
+                    products.create(session, a_product(f"p{number}"))
+        except Refused as error:
+            return error.message
+    return ""
+
+
+def create_one_by_one(url: str, prefix: str) -> None:
+    """Five, each in a transaction, with a note in the audit trail."""
+    with open_catalog(url, ORGANIZATION) as catalog:
+        for number in range(5):
+            with catalog.changing(ALICE) as session:
+                products.create(session, a_product(f"{prefix}{number}"))
+                audit.note(session, ALICE, "product.create", f"{prefix}{number}")

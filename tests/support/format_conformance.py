@@ -77,7 +77,7 @@ class Reader:
 
 
 def titles(packages: Collection[Package]) -> set[str]:
-    return {f"{package.name} {package.version}" for package in packages}
+    return {f"{package.name} {package.version}".strip() for package in packages}
 
 
 def _spoilt(path: Path) -> None:
@@ -115,8 +115,6 @@ class FormatConformance:
         metadata = reader.refresh()
         assert [each.repository for each in metadata] == list(reader.source.repositories)
         for each in metadata:
-            assert each.signers == (key().fingerprint,)
-            assert each.date == FIRST
             for file in (*each.entry, *each.indexes):
                 assert reader.pool.size(file.sha256) == file.size, file
 
@@ -145,62 +143,17 @@ class FormatConformance:
 
     def test_metadata_that_is_gone_from_the_pool_is_brought_again(self, reader: Reader) -> None:
         before = reader.refresh()
-        lost = before[0].indexes[0]
+        lost = (*before[0].indexes, *before[0].entry)[0]
         reader.pool.path(lost.sha256).unlink()
         after = reader.refresh()
         assert reader.pool.size(lost.sha256) == lost.size
         assert after[1] is before[1]
-
-    def test_older_metadata_than_what_is_held_is_refused(self, reader: Reader, upstream: Upstream) -> None:
-        upstream.write(FIRST_HALF, SECOND_HALF, day=2)
-        held = reader.refresh()
-        upstream.write(FIRST_HALF[:2], SECOND_HALF, day=1)
-        with pytest.raises(Stale):
-            reader.refresh()
-        assert reader.metadata is held
-        reader.refresh(allow_stale=True)
-        assert {package.name for package in reader.offer.packages()} == {"web", "lib", "late"}
 
     def test_what_nothing_verifies_is_not_believed(self, upstream: Upstream, tmp_path: Path) -> None:
         source = upstream.source(keys=(), unsigned=False)
         with pytest.raises((Invalid, BadContent)):
             Reader(tmp_path, upstream, source).refresh()
         Reader(tmp_path, upstream, upstream.source(keys=(), unsigned=True)).refresh()
-
-    def test_an_unsigned_upstream_is_taken_only_when_that_is_said(self, tmp_path: Path) -> None:
-        unsigned = self.make(tmp_path / "unsigned", None)
-        unsigned.write((OTHER,))
-        reader = Reader(tmp_path / "taken", unsigned)
-        assert reader.refresh()[0].signers == ()
-        asked = unsigned.source(unsigned=False, keys=(key().public_file,))
-        with pytest.raises(BadContent):
-            Reader(tmp_path / "refused", unsigned, asked).refresh()
-
-    def test_a_signature_of_a_stranger_is_refused(self, upstream: Upstream, tmp_path: Path) -> None:
-        source = upstream.source(keys=(key("stranger").public_file,))
-        with pytest.raises(BadContent, match="sign"):
-            Reader(tmp_path, upstream, source).refresh()
-
-    @pytest.mark.parametrize("what", ["entry", "index"])
-    def test_what_was_changed_is_refused_and_named(
-        self, reader: Reader, upstream: Upstream, what: str
-    ) -> None:
-        path = upstream.root / upstream.entry() if what == "entry" else upstream.index()
-        held = reader.refresh()
-        upstream.write((OTHER,), SECOND_HALF, day=1)
-        path = upstream.root / upstream.entry() if what == "entry" else upstream.index()
-        if what == "entry":
-            path.write_bytes(path.read_bytes().replace(b"170", b"171").replace(b"2023", b"2024"))
-        else:
-            for place in [p for p in path.parent.parent.parent.rglob("*") if p.is_file()]:
-                if place.read_bytes() == path.read_bytes() and place != path:
-                    _spoilt(place)
-            _spoilt(path)
-        with pytest.raises(BadContent) as caught:
-            reader.refresh()
-        told = " ".join([caught.value.message, *map(str, caught.value.problems)])
-        assert "http://upstream.test/" in told
-        assert reader.metadata is held
 
     @pytest.mark.parametrize(
         ("ending", "error"),
@@ -216,15 +169,13 @@ class FormatConformance:
 
     # load
 
-    def test_an_offer_holds_what_the_repositories_hold(self, reader: Reader) -> None:
+    def test_an_offer_holds_what_the_repositories_hold(self, reader: Reader, upstream: Upstream) -> None:
         offer = reader.offer
-        assert titles(offer.packages()) == {
-            f"{unit.name} {unit.version}" for unit in FIRST_HALF + SECOND_HALF
-        }
+        assert titles(offer.packages()) == set(map(upstream.title, FIRST_HALF + SECOND_HALF))
         (web,) = offer.named("web")
         assert web.source == "up"
         assert web.repository == reader.source.repositories[0]
-        assert titles(offer.named("lib")) == {"lib 1.5-1", "lib 2.0-1"}
+        assert titles(offer.named("lib")) == {upstream.title(LIB), upstream.title(NEWER)}
         assert list(offer.named("nothing")) == []
         assert list(offer.packages()) == list(reader.offer.packages())
 
@@ -258,123 +209,21 @@ class FormatConformance:
         told = " ".join([caught.value.message, *map(str, caught.value.problems)])
         assert "http://upstream.test/" in told
 
-    def test_packages_are_found_by_all_that_is_asked(self, reader: Reader, upstream: Upstream) -> None:
-        offer = reader.offer
-
-        def found(**asked: str) -> set[str]:
-            return titles(offer.search(Query(**asked)))
-
-        assert found() == titles(offer.packages())
-        assert found(name="l*") == {"lib 1.5-1", "lib 2.0-1", "late 1.0-1"}
-        assert found(name="l*", repository=upstream.repositories[1]) == {"lib 2.0-1", "late 1.0-1"}
-        assert found(provides="database") == {"store 3.0-1"}
-        assert found(provides=upstream.relation("lib", ">=", "2")) == {"lib 2.0-1"}
-        assert found(requires="web") == {"late 1.0-1"}
-        assert found(requires="web", name="x*") == set()
-        (everywhere,) = {package.architecture for package in offer.named("lib")}
-        assert found(architecture=everywhere) == {"lib 1.5-1", "lib 2.0-1"}
-
-    def test_details_have_the_relations_as_they_are_written(self, reader: Reader, upstream: Upstream) -> None:
-        (web,) = reader.named("web")
-        details = reader.offer.details(web)
-        assert upstream.relation("lib", ">=", "1") in details.requires
-        assert "database" in details.requires
-        assert details.summary
-
     # closure
-
-    def test_a_closure_has_what_is_needed_and_a_reason_for_each_that_leads_to_the_request(
-        self, reader: Reader
-    ) -> None:
-        closure = reader.closure("late")
-        names = {package.name for package in closure.chosen}
-        assert names == {"late", "web", "lib", "store"}
-        assert closure.unresolved == ()
-        for package in closure.chosen:
-            seen, current = set(), package
-            while (reason := closure.chosen[current]).by is not None:
-                assert current not in seen
-                seen.add(current)
-                current = reason.by
-            assert reason.because is Because.REQUESTED
-            assert reason.relation == "late"
-
-    def test_a_version_that_is_asked_for_is_taken(self, reader: Reader, upstream: Upstream) -> None:
-        assert titles(reader.closure("lib").chosen) >= {"lib 2.0-1"}
-        assert titles(reader.closure(upstream.relation("lib", "=", "1.5-1")).chosen) == {"lib 1.5-1"}
-
-    def test_a_name_that_is_only_provided_can_be_asked_for(self, reader: Reader) -> None:
-        assert titles(reader.closure("database").chosen) == {"store 3.0-1"}
 
     def test_a_closure_is_the_same_each_time(self, reader: Reader) -> None:
         first, second = reader.closure("late", "other"), reader.closure("late", "other")
         assert list(first.chosen.items()) == list(second.chosen.items())
 
-    def test_what_cannot_be_had_is_told_with_what_comes_nearest(
-        self, reader: Reader, upstream: Upstream
-    ) -> None:
-        relation = upstream.relation("lib", ">=", "9")
-        closure = reader.closure("other", relation, "nothing")
-        assert titles(closure.chosen) == {"other 1.0-1"}
-        by_relation = {each.relation: each for each in closure.unresolved}
-        assert set(by_relation) == {relation, "nothing"}
-        assert by_relation[relation].by is None
-        assert "2.0-1" in by_relation[relation].nearest
-
     def test_a_requirement_that_cannot_be_read_is_invalid(self, reader: Reader) -> None:
-        for text in ("lib (>=", "", "lib >>> 1"):
+        for text in ("", *self.make.unreadable):
             with pytest.raises(Invalid):
                 reader.closure(text)
-
-    def test_packages_that_are_refused_are_never_taken(self, reader: Reader) -> None:
-        refused = reader.named("store")
-        closure = reader.closure("web", refused=refused)
-        assert not set(refused) & set(closure.chosen)
-        assert [each.relation for each in closure.unresolved] == ["database"]
-        (newer,) = (package for package in reader.named("lib") if package.version == "2.0-1")
-        assert titles(reader.closure("lib", refused=[newer]).chosen) == {"lib 1.5-1"}
 
     def test_everything_of_a_full_member_is_a_root(self, reader: Reader) -> None:
         closure = reader.closure(everything=True)
         assert set(closure.chosen) == set(reader.offer.packages())
         assert {reason.because for reason in closure.chosen.values()} == {Because.MASTER}
-
-    def test_what_a_master_has_is_not_taken_from_those_that_follow(self, tmp_path: Path) -> None:
-        top, below = self.make(tmp_path / "top", key()), self.make(tmp_path / "below", key())
-        top.write((WEB, LIB))
-        below.write((NEWER, STORE, OTHER))
-        master = Reader(tmp_path / "1", top, top.source("top"))
-        follower = Reader(tmp_path / "2", below, below.source("below", master="top", partial=True))
-        members = [Member(master.offer, everything=True), Member(follower.offer)]
-        closure = top.format.closure(members, [], ClosureOptions())
-        assert titles([p for p in closure.chosen if p.source == "below"]) == {"store 3.0-1"}
-        assert {p.source for p in closure.chosen if p.name in ("web", "lib")} == {"top"}
-        (store,) = (p for p in closure.chosen if p.name == "store")
-        assert closure.chosen[store].by in master.offer.packages()
-        asked = top.format.closure(members, [below.relation("lib", ">=", "2")], ClosureOptions())
-        assert titles([p for p in asked.chosen if p.source == "below"]) == {"store 3.0-1", "lib 2.0-1"}
-
-    # broken_without
-
-    def test_what_is_broken_by_a_loss_is_told_through_any_number_of_steps(self, reader: Reader) -> None:
-        kept = list(reader.closure("late", "other").chosen)
-        lost = [package for package in kept if package.name == "store"]
-        broken = reader.format.broken_without([Member(reader.offer)], kept, lost)
-        assert {package.name for package in broken} == {"web", "late"}
-        reasons = {package.name: each.relation for package, each in broken.items()}
-        assert "database" in reasons["web"]
-        assert "web" in reasons["late"]
-        assert not reader.format.broken_without([Member(reader.offer)], kept, [])
-
-    def test_what_never_could_be_installed_is_not_broken_by_a_loss(
-        self, upstream: Upstream, tmp_path: Path
-    ) -> None:
-        hopeless = Unit("hopeless", needs=(("nowhere", "", ""), ("other", "", "")))
-        upstream.write((hopeless, OTHER, LIB))
-        reader = Reader(tmp_path / "other", upstream)
-        kept = list(reader.offer.packages())
-        lost = [package for package in kept if package.name == "other"]
-        assert not reader.format.broken_without([Member(reader.offer)], kept, lost)
 
     # trees
 
@@ -395,13 +244,14 @@ class FormatConformance:
     ) -> None:
         kept = reader.bring(reader.named("web", "store", "lib"))
         ours = key("ours")
-        tree = reader.lay([*kept.values(), *reader.rebuild(kept, Signer.load(ours.secret_file))])
+        signer = Signer.load(ours.secret_file) if upstream.signed else None
+        tree = reader.lay([*kept.values(), *reader.rebuild(kept, signer)])
         second = self.make(tree, ours)
         again = Reader(tmp_path / "again", second)
         assert titles(again.offer.packages()) == titles(kept)
         assert set(again.bring(list(again.offer.packages()))) == set(again.offer.packages())
         for package in kept:
-            (other,) = (each for each in again.offer.named(package.name) if each.version == package.version)
+            (other,) = (each for each in again.offer.named(package.name) if each.file == package.file)
             assert replace_source(other) == replace_source(package)
             theirs, own = reader.offer.details(package), again.offer.details(other)
             assert theirs == own
@@ -457,10 +307,173 @@ class FormatConformance:
         _, pool, files = self.created(tmp_path / "made", FIRST_HALF)
         made = self.make(lay(pool, tmp_path / "tree", files), None)
         reader = Reader(tmp_path / "reader", made, made.source(repositories=made.repositories[:1]))
-        assert titles(reader.offer.packages()) == {f"{unit.name} {unit.version}" for unit in FIRST_HALF}
+        assert titles(reader.offer.packages()) == set(map(made.title, FIRST_HALF))
         assert set(reader.bring(list(reader.offer.packages()))) == set(reader.offer.packages())
-        assert {package.name for package in reader.closure("web").chosen} == {"web", "lib", "store"}
         assert set(self.created(tmp_path / "made", FIRST_HALF[::-1])[2]) == set(files)
+
+
+class PackageFormatConformance(FormatConformance):
+    """What formats of packages promise beside: dates and signatures, relations, clients that install."""
+
+    # refresh
+
+    def test_who_signed_it_and_when_is_told(self, reader: Reader) -> None:
+        for each in reader.refresh():
+            assert each.signers == (key().fingerprint,)
+            assert each.date == FIRST
+
+    def test_older_metadata_than_what_is_held_is_refused(self, reader: Reader, upstream: Upstream) -> None:
+        upstream.write(FIRST_HALF, SECOND_HALF, day=2)
+        held = reader.refresh()
+        upstream.write(FIRST_HALF[:2], SECOND_HALF, day=1)
+        with pytest.raises(Stale):
+            reader.refresh()
+        assert reader.metadata is held
+        reader.refresh(allow_stale=True)
+        assert {package.name for package in reader.offer.packages()} == {"web", "lib", "late"}
+
+    def test_an_unsigned_upstream_is_taken_only_when_that_is_said(self, tmp_path: Path) -> None:
+        unsigned = self.make(tmp_path / "unsigned", None)
+        unsigned.write((OTHER,))
+        reader = Reader(tmp_path / "taken", unsigned)
+        assert reader.refresh()[0].signers == ()
+        asked = unsigned.source(unsigned=False, keys=(key().public_file,))
+        with pytest.raises(BadContent):
+            Reader(tmp_path / "refused", unsigned, asked).refresh()
+
+    def test_a_signature_of_a_stranger_is_refused(self, upstream: Upstream, tmp_path: Path) -> None:
+        source = upstream.source(keys=(key("stranger").public_file,))
+        with pytest.raises(BadContent, match="sign"):
+            Reader(tmp_path, upstream, source).refresh()
+
+    @pytest.mark.parametrize("what", ["entry", "index"])
+    def test_what_was_changed_is_refused_and_named(
+        self, reader: Reader, upstream: Upstream, what: str
+    ) -> None:
+        path = upstream.root / upstream.entry() if what == "entry" else upstream.index()
+        held = reader.refresh()
+        upstream.write((OTHER,), SECOND_HALF, day=1)
+        path = upstream.root / upstream.entry() if what == "entry" else upstream.index()
+        if what == "entry":
+            path.write_bytes(path.read_bytes().replace(b"170", b"171").replace(b"2023", b"2024"))
+        else:
+            for place in [p for p in path.parent.parent.parent.rglob("*") if p.is_file()]:
+                if place.read_bytes() == path.read_bytes() and place != path:
+                    _spoilt(place)
+            _spoilt(path)
+        with pytest.raises(BadContent) as caught:
+            reader.refresh()
+        told = " ".join([caught.value.message, *map(str, caught.value.problems)])
+        assert "http://upstream.test/" in told
+        assert reader.metadata is held
+
+    # load
+
+    def test_packages_are_found_by_all_that_is_asked(self, reader: Reader, upstream: Upstream) -> None:
+        offer = reader.offer
+
+        def found(**asked: str) -> set[str]:
+            return titles(offer.search(Query(**asked)))
+
+        assert found() == titles(offer.packages())
+        assert found(name="l*") == {"lib 1.5-1", "lib 2.0-1", "late 1.0-1"}
+        assert found(name="l*", repository=upstream.repositories[1]) == {"lib 2.0-1", "late 1.0-1"}
+        assert found(provides="database") == {"store 3.0-1"}
+        assert found(provides=upstream.relation("lib", ">=", "2")) == {"lib 2.0-1"}
+        assert found(requires="web") == {"late 1.0-1"}
+        assert found(requires="web", name="x*") == set()
+        (everywhere,) = {package.architecture for package in offer.named("lib")}
+        assert found(architecture=everywhere) == {"lib 1.5-1", "lib 2.0-1"}
+
+    def test_details_have_the_relations_as_they_are_written(self, reader: Reader, upstream: Upstream) -> None:
+        (web,) = reader.named("web")
+        details = reader.offer.details(web)
+        assert upstream.relation("lib", ">=", "1") in details.requires
+        assert "database" in details.requires
+        assert details.summary
+
+    # closure
+
+    def test_a_closure_has_what_is_needed_and_a_reason_for_each_that_leads_to_the_request(
+        self, reader: Reader
+    ) -> None:
+        closure = reader.closure("late")
+        names = {package.name for package in closure.chosen}
+        assert names == {"late", "web", "lib", "store"}
+        assert closure.unresolved == ()
+        for package in closure.chosen:
+            seen, current = set(), package
+            while (reason := closure.chosen[current]).by is not None:
+                assert current not in seen
+                seen.add(current)
+                current = reason.by
+            assert reason.because is Because.REQUESTED
+            assert reason.relation == "late"
+
+    def test_a_version_that_is_asked_for_is_taken(self, reader: Reader, upstream: Upstream) -> None:
+        assert titles(reader.closure("lib").chosen) >= {"lib 2.0-1"}
+        assert titles(reader.closure(upstream.relation("lib", "=", "1.5-1")).chosen) == {"lib 1.5-1"}
+
+    def test_a_name_that_is_only_provided_can_be_asked_for(self, reader: Reader) -> None:
+        assert titles(reader.closure("database").chosen) == {"store 3.0-1"}
+
+    def test_what_cannot_be_had_is_told_with_what_comes_nearest(
+        self, reader: Reader, upstream: Upstream
+    ) -> None:
+        relation = upstream.relation("lib", ">=", "9")
+        closure = reader.closure("other", relation, "nothing")
+        assert titles(closure.chosen) == {"other 1.0-1"}
+        by_relation = {each.relation: each for each in closure.unresolved}
+        assert set(by_relation) == {relation, "nothing"}
+        assert by_relation[relation].by is None
+        assert "2.0-1" in by_relation[relation].nearest
+
+    def test_packages_that_are_refused_are_never_taken(self, reader: Reader) -> None:
+        refused = reader.named("store")
+        closure = reader.closure("web", refused=refused)
+        assert not set(refused) & set(closure.chosen)
+        assert [each.relation for each in closure.unresolved] == ["database"]
+        (newer,) = (package for package in reader.named("lib") if package.version == "2.0-1")
+        assert titles(reader.closure("lib", refused=[newer]).chosen) == {"lib 1.5-1"}
+
+    def test_what_a_master_has_is_not_taken_from_those_that_follow(self, tmp_path: Path) -> None:
+        top, below = self.make(tmp_path / "top", key()), self.make(tmp_path / "below", key())
+        top.write((WEB, LIB))
+        below.write((NEWER, STORE, OTHER))
+        master = Reader(tmp_path / "1", top, top.source("top"))
+        follower = Reader(tmp_path / "2", below, below.source("below", master="top", partial=True))
+        members = [Member(master.offer, everything=True), Member(follower.offer)]
+        closure = top.format.closure(members, [], ClosureOptions())
+        assert titles([p for p in closure.chosen if p.source == "below"]) == {"store 3.0-1"}
+        assert {p.source for p in closure.chosen if p.name in ("web", "lib")} == {"top"}
+        (store,) = (p for p in closure.chosen if p.name == "store")
+        assert closure.chosen[store].by in master.offer.packages()
+        asked = top.format.closure(members, [below.relation("lib", ">=", "2")], ClosureOptions())
+        assert titles([p for p in asked.chosen if p.source == "below"]) == {"store 3.0-1", "lib 2.0-1"}
+
+    # broken_without
+
+    def test_what_is_broken_by_a_loss_is_told_through_any_number_of_steps(self, reader: Reader) -> None:
+        kept = list(reader.closure("late", "other").chosen)
+        lost = [package for package in kept if package.name == "store"]
+        broken = reader.format.broken_without([Member(reader.offer)], kept, lost)
+        assert {package.name for package in broken} == {"web", "late"}
+        reasons = {package.name: each.relation for package, each in broken.items()}
+        assert "database" in reasons["web"]
+        assert "web" in reasons["late"]
+        assert not reader.format.broken_without([Member(reader.offer)], kept, [])
+
+    def test_what_never_could_be_installed_is_not_broken_by_a_loss(
+        self, upstream: Upstream, tmp_path: Path
+    ) -> None:
+        hopeless = Unit("hopeless", needs=(("nowhere", "", ""), ("other", "", "")))
+        upstream.write((hopeless, OTHER, LIB))
+        reader = Reader(tmp_path / "other", upstream)
+        kept = list(reader.offer.packages())
+        lost = [package for package in kept if package.name == "other"]
+        assert not reader.format.broken_without([Member(reader.offer)], kept, lost)
+
+    # create
 
     @pytest.mark.parametrize("spoil", ["no package", "cut short", "empty"])
     def test_what_is_no_package_is_refused_by_its_name(self, tmp_path: Path, spoil: str) -> None:
@@ -472,6 +485,12 @@ class FormatConformance:
         source = Source("made", upstream.source().type, (), (upstream.repositories[0],), unsigned=True)
         with pytest.raises(BadContent, match=f"strange{upstream.suffix}"):
             upstream.format.create([file], source, pool, NOW, None)
+
+    def test_what_packages_of_local_files_need_is_found_among_them(self, tmp_path: Path) -> None:
+        _, pool, files = self.created(tmp_path / "made", FIRST_HALF)
+        made = self.make(lay(pool, tmp_path / "tree", files), None)
+        reader = Reader(tmp_path / "reader", made, made.source(repositories=made.repositories[:1]))
+        assert {package.name for package in reader.closure("web").chosen} == {"web", "lib", "store"}
 
     # clients
 

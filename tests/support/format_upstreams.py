@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An upstream of either format behind one interface: what the conformance suite of formats changes and looks at.
+"""An upstream of any format behind one interface: what the conformance suite of formats changes and looks at.
 
 Each has two repositories, in the order of `repositories`; packages are `Unit`s in the words that formats share.
 """
@@ -12,11 +12,13 @@ from pathlib import Path
 
 from orchestrator.content.formats import Format
 from orchestrator.content.formats.deb.driver import DebFormat
+from orchestrator.content.formats.file.driver import FileFormat
 from orchestrator.content.formats.rpm.driver import RpmFormat
 from orchestrator.content.source import Source
 from tests.support.apt_client import AptClient
 from tests.support.deb_repository import Deb, DebRepository
 from tests.support.dnf_client import DnfClient
+from tests.support.file_directory import FileDirectory, fetch
 from tests.support.openpgp import Key
 from tests.support.rpm_repository import Rpm, RpmRepository, build
 from tests.support.tampering import read_record, record_path, write_record
@@ -43,9 +45,15 @@ class Upstream(ABC):
     repositories: tuple[str, str]
     suffix: str
     lowest_first: tuple[str, ...]
+    signed = True  # whether there is anything to be signed
+    unreadable: tuple[str, ...] = ("lib (>=", "lib >>> 1")  # what no requirement can be
 
     def __init__(self, root: Path, key: Key | None) -> None:
-        self.root, self.key = root, key
+        self.root, self.key = root, key if self.signed else None
+
+    def title(self, unit: Unit) -> str:
+        """What is offered for a unit, by name and version."""
+        return f"{unit.name} {unit.version}"
 
     def source(self, name: str = "up", **options: object) -> Source:
         told: dict[str, object] = {
@@ -181,4 +189,42 @@ class RpmUpstream(Upstream):
         return set(rows)
 
 
-UPSTREAMS: Mapping[str, type[Upstream]] = {"deb": DebUpstream, "rpm": RpmUpstream}
+class FileUpstream(Upstream):
+    """A unit is a file of its name; what it says is its version. Nothing needs anything."""
+
+    format = FileFormat()
+    repositories = ("images", "tools/extra")
+    suffix = ""
+    lowest_first = ("",)
+    signed = False
+    unreadable = ("../lib", "/lib", "a\nb")
+
+    def title(self, unit: Unit) -> str:
+        return unit.name
+
+    def write(self, first: Sequence[Unit], second: Sequence[Unit] = (), *, day: int = 0) -> None:
+        for repository, units in zip(self.repositories, (first, second), strict=True):
+            FileDirectory(self.root / repository).write(dict(map(self.file, units)))
+
+    def entry(self, number: int = 0) -> str:
+        return f"{self.repositories[number]}/PULP_MANIFEST"
+
+    def index(self) -> Path:
+        return self.root / self.entry()
+
+    def move(self, unit: Unit, path: str) -> None:
+        text = self.index().read_text()
+        self.index().write_text(text.replace(f"{unit.name},", f"{path},"))
+
+    def relation(self, name: str, operator: str = "", version: str = "") -> str:
+        return name
+
+    def file(self, unit: Unit) -> tuple[str, bytes]:
+        return unit.name, f"{unit.name} {unit.version}\n".encode()
+
+    def install(self, place: Path, told: str, name: str) -> set[str]:
+        """Everything is fetched: there is nothing to choose by."""
+        return set(fetch(place, told))
+
+
+UPSTREAMS: Mapping[str, type[Upstream]] = {"deb": DebUpstream, "rpm": RpmUpstream, "file": FileUpstream}

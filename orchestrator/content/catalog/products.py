@@ -47,8 +47,8 @@ def create(session: Session, product: Product) -> None:
         label=label,
         kind=product.kind.value,
         name=product.name,
-        vendor=product.vendor,
-        content_id=product.content_id,
+        vendor=product.vendor or None,
+        content_id=product.content_id or None,
         baseurl=product.baseurl,
         source_url=product.source_url,
     )
@@ -97,7 +97,7 @@ def by_vendor(session: Session, organization: str, vendor: str, content_id: str)
 def update(session: Session, product: Product) -> None:
     """Raises Refused when its kind, vendor or content id would change."""
     found = row(session, product.organization, product.label)
-    is_ = (found.kind, found.vendor, found.content_id)
+    is_ = (found.kind, found.vendor or "", found.content_id or "")
     wanted = (product.kind.value, product.vendor, product.content_id)
     if is_ != wanted:
         raise Refused(
@@ -132,8 +132,8 @@ def _value(organization: str, found: ProductRow) -> Product:
         found.label,
         ProductKind(found.kind),
         found.name,
-        found.vendor,
-        found.content_id,
+        found.vendor or "",
+        found.content_id or "",
         found.baseurl,
         found.source_url,
     )

@@ -2,7 +2,7 @@
 """Repositories, by "product/label" in their organization."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from sqlalchemy import Row, Select, select
@@ -24,7 +24,7 @@ from orchestrator.content.catalog.tables import (
 )
 from orchestrator.errors import Invalid, Refused
 
-_Found = Row[RepositoryRow, str, str]
+_Row = Row[RepositoryRow, str, str]
 
 
 def row(session: Session, organization: str, path: str) -> RepositoryRow:
@@ -39,6 +39,12 @@ def row(session: Session, organization: str, path: str) -> RepositoryRow:
         make = f"orchestrator repository create {path}"
         raise not_there(f"the organization {organization} has no repository", path, known, make)
     return found
+
+
+def numbers(session: Session, organization: str, paths: Iterable[str]) -> list[int]:
+    """Those of their rows, in this order. Raises Refused for one that is not there, Invalid for what is no path."""
+    known = {f"{product}/{found.label}": found.id for found, _, product in _found(session, organization)}
+    return [known[path] if path in known else row(session, organization, path).id for path in paths]
 
 
 def create(session: Session, repository: Repository) -> None:
@@ -60,7 +66,7 @@ def create(session: Session, repository: Repository) -> None:
         type=repository.type,
         name=repository.name,
         upstream=upstream,
-        mirror=repository.mirror,
+        mirror=repository.mirror or None,
         source_url=repository.source_url,
     )
     insert(session, made, taken)
@@ -97,12 +103,15 @@ def get(session: Session, organization: str, path: str) -> Repository:
 
 def all(session: Session, organization: str, product: str = "") -> list[Repository]:
     """By product and label; those of one product when `product` is one."""
+    if product:
+        products.row(session, organization, product)
+    return [_of(each) for each in _found(session, organization) if product in ("", each[2])]
+
+
+def _found(session: Session, organization: str) -> Sequence[_Row]:
     owner = organizations.row(session, organization)
     query = _selected().where(ProductRow.organization_id == owner.id)
-    if product:
-        query = query.where(ProductRow.id == products.row(session, organization, product).id)
-    found = session.execute(query.order_by(ProductRow.label, RepositoryRow.label))
-    return [_of(each) for each in found]
+    return session.execute(query.order_by(ProductRow.label, RepositoryRow.label)).all()
 
 
 def by_mirror(session: Session, mirror: str) -> Repository | None:
@@ -122,7 +131,7 @@ def update(session: Session, repository: Repository) -> None:
             f"{repository.path} stays {found.type}: it cannot become {repository.type}",
             hint="make another repository",
         )
-    if found.mirror != repository.mirror:
+    if (found.mirror or "") != repository.mirror:
         raise Refused(f"which mirror {repository.path} is cannot change", hint="make another repository")
     found.name, found.source_url = repository.name, repository.source_url
     found.upstream = upstream
@@ -173,7 +182,7 @@ def _selected() -> Select[RepositoryRow, str, str]:
     )
 
 
-def _of(found: _Found) -> Repository:
+def _of(found: _Row) -> Repository:
     return _value(found[0], found[1], found[2])
 
 
@@ -181,5 +190,5 @@ def _value(found: RepositoryRow, organization: str, product: str) -> Repository:
     upstream: Mapping[str, Any] = dict(found.upstream)
     type_ = cast("RepositoryType", found.type)
     return Repository(
-        organization, product, found.label, type_, found.name, upstream, found.mirror, found.source_url
+        organization, product, found.label, type_, found.name, upstream, found.mirror or "", found.source_url
     )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Snapshots of repositories: by number, by moment, by what they hold. They never change."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from sqlalchemy import select
@@ -9,7 +10,15 @@ from sqlalchemy.orm import Session
 from orchestrator.content.catalog import repositories
 from orchestrator.content.catalog.model import Repository, Snapshot
 from orchestrator.content.catalog.refusals import already_there, in_use, insert, not_there
-from orchestrator.content.catalog.tables import SnapshotRow, VersionContentRow, ViewRow, ViewVersionRow
+from orchestrator.content.catalog.tables import (
+    OrganizationRow,
+    ProductRow,
+    RepositoryRow,
+    SnapshotRow,
+    VersionContentRow,
+    ViewRow,
+    ViewVersionRow,
+)
 from orchestrator.errors import Invalid
 
 
@@ -24,6 +33,26 @@ def row(session: Session, repository: Repository, number: int) -> SnapshotRow:
         make = f"orchestrator repository sync {repository.path}"
         raise not_there(f"{repository.path} has no snapshot", str(number), map(str, known), make)
     return found
+
+
+def numbers(
+    session: Session, organization: str, wanted: Iterable[Snapshot]
+) -> dict[tuple[str, str, int], int]:
+    """Of those that are there the rows' numbers, by product, repository and number."""
+    products = {each.product for each in wanted}
+    rows = session.execute(
+        select(ProductRow.label, RepositoryRow.label, SnapshotRow.number, SnapshotRow.id)
+        .join(RepositoryRow, RepositoryRow.id == SnapshotRow.repository_id)
+        .join(ProductRow, ProductRow.id == RepositoryRow.product_id)
+        .join(OrganizationRow, OrganizationRow.id == ProductRow.organization_id)
+        .where(OrganizationRow.label == organization, ProductRow.label.in_(products))
+    )
+    return {(product, repository, number): id_ for product, repository, number, id_ in rows}
+
+
+def get(session: Session, repository: Repository, number: int) -> Snapshot:
+    found = row(session, repository, number)
+    return value(found, repository.organization, repository.product, repository.label)
 
 
 def add(session: Session, snapshot: Snapshot) -> None:

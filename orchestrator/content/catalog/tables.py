@@ -20,7 +20,6 @@ from sqlalchemy import (
     MetaData,
     Text,
     UniqueConstraint,
-    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -53,6 +52,9 @@ class OrganizationRow(Base):
 
 
 class ProductRow(Base):
+    """`vendor` and `content_id` are None of a custom one, as `mirror` of a repository that is none: None is unlike
+    any other None, and may be there often."""
+
     __tablename__ = "product"
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -60,26 +62,18 @@ class ProductRow(Base):
     label: Mapped[str]
     kind: Mapped[str]
     name: Mapped[str]
-    vendor: Mapped[str]
-    content_id: Mapped[str]
+    vendor: Mapped[str | None]
+    content_id: Mapped[str | None]
     baseurl: Mapped[str]
     source_url: Mapped[str]
 
     __table_args__ = (
         UniqueConstraint("organization_id", "label"),
+        UniqueConstraint("organization_id", "vendor", "content_id"),
         CheckConstraint(
-            "(kind = 'vendor' AND vendor <> '' AND content_id <> '')"
-            " OR (kind = 'custom' AND vendor = '' AND content_id = '')",
+            "(kind = 'vendor' AND vendor IS NOT NULL AND content_id IS NOT NULL)"
+            " OR (kind = 'custom' AND vendor IS NULL AND content_id IS NULL)",
             name="kind",
-        ),
-        Index(
-            "uq_product_vendor",
-            "organization_id",
-            "vendor",
-            "content_id",
-            unique=True,
-            sqlite_where=text("vendor <> ''"),
-            postgresql_where=text("vendor <> ''"),
         ),
     )
 
@@ -93,19 +87,12 @@ class RepositoryRow(Base):
     type: Mapped[str]
     name: Mapped[str]
     upstream: Mapped[dict[str, Any]]
-    mirror: Mapped[str]
+    mirror: Mapped[str | None] = mapped_column(unique=True)
     source_url: Mapped[str]
 
     __table_args__ = (
         UniqueConstraint("product_id", "label"),
         CheckConstraint("type IN ('deb', 'rpm', 'file')", name="type"),
-        Index(
-            "uq_repository_mirror",
-            "mirror",
-            unique=True,
-            sqlite_where=text("mirror <> ''"),
-            postgresql_where=text("mirror <> ''"),
-        ),
     )
 
 

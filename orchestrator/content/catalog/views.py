@@ -78,7 +78,7 @@ def _compose(session: Session, found: ViewRow, view: View) -> None:
     if doubled := _doubled(view.repositories) or _doubled(view.views):
         raise Invalid(f"the view {view.label} names {doubled} twice")
     _check_loops(session, view)
-    members = [repositories.row(session, view.organization, path).id for path in view.repositories]
+    members = repositories.numbers(session, view.organization, view.repositories)
     parts = [row(session, view.organization, label).id for label in view.views]
     session.execute(delete_rows(ViewRepositoryRow).where(ViewRepositoryRow.view_id == found.id))
     session.execute(delete_rows(ViewComponentRow).where(ViewComponentRow.view_id == found.id))
@@ -187,17 +187,23 @@ def add_version(session: Session, version: ViewVersion) -> None:
 
 
 def _snapshot_ids(session: Session, version: ViewVersion) -> dict[str, int]:
+    known = snapshots.numbers(session, version.organization, [each for _, each in version.contents])
     ids: dict[str, int] = {}
     for path, snapshot in version.contents:
         if snapshot.organization != version.organization:
             raise Invalid(f"{path} of the view {version.view} is of the organization {snapshot.organization}")
         if path in ids:
             raise Invalid(f"the view {version.view} has two things at {path}")
-        repository = repositories.get(
-            session, snapshot.organization, f"{snapshot.product}/{snapshot.repository}"
-        )
-        ids[path] = snapshots.row(session, repository, snapshot.number).id
+        key = (snapshot.product, snapshot.repository, snapshot.number)
+        ids[path] = known[key] if key in known else _no_snapshot(session, snapshot)
     return ids
+
+
+def _no_snapshot(session: Session, snapshot: Snapshot) -> int:
+    """Raises Refused, saying what of it is not there."""
+    path = f"{snapshot.product}/{snapshot.repository}"
+    repository = repositories.get(session, snapshot.organization, path)
+    return snapshots.row(session, repository, snapshot.number).id
 
 
 def version(session: Session, organization: str, view: str, number: int | None = None) -> ViewVersion:

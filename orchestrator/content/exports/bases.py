@@ -15,7 +15,7 @@ from orchestrator.content.catalog import receipts as received
 from orchestrator.content.catalog.exports import ExportRecord
 from orchestrator.content.events import Name
 from orchestrator.content.exports import manifest as manifests
-from orchestrator.content.exports.manifest import MANIFEST, Base, Manifest, RepositoryEntry
+from orchestrator.content.exports.manifest import MANIFEST, Base, Manifest, RepositoryEntry, Subject
 from orchestrator.content.exports.request import ExportRequest
 from orchestrator.content.exports.selection import Selection
 from orchestrator.content.receipts import Holding
@@ -51,6 +51,13 @@ def find_base(
         return Base(since=request.since, until=request.until), _at(workspace, request.since, selection)
     found = _named(workspace, request) if request.base else _latest(workspace, request, selection)
     return found.base, _known(workspace, found.holdings, selection)
+
+
+def has_base(workspace: Workspace, request: ExportRequest) -> bool:
+    """Whether an increment could be built on something without anybody saying on what."""
+    subject = Subject(request.subject_kind, request.organization, ",".join(sorted(request.names)))
+    with workspace.catalog.reading() as session:
+        return exports.latest(session, request.organization, subject, request.destination) is not None
 
 
 def _at(workspace: Workspace, moment: str, selection: Selection) -> Holdings:
@@ -108,7 +115,7 @@ def _latest(workspace: Workspace, request: ExportRequest, selection: Selection) 
 def _named(workspace: Workspace, request: ExportRequest) -> _Candidate:
     path = Path(request.base)
     if path.exists():
-        return _of_path(workspace, path)
+        return _of_path(path)
     found = [*_exports_named(workspace, request), *_digests_named(workspace, request)]
     states = {tuple(sorted((path, *sorted(some)) for path, some in each.holdings.items())) for each in found}
     if len(states) > 1:
@@ -122,7 +129,7 @@ def _named(workspace: Workspace, request: ExportRequest) -> _Candidate:
     return found[0]
 
 
-def _of_path(workspace: Workspace, path: Path) -> _Candidate:
+def _of_path(path: Path) -> _Candidate:
     """A receipt, or an export (its directory, or its manifest)."""
     file = path / MANIFEST if path.is_dir() else path
     try:
@@ -170,7 +177,9 @@ def _digests_named(workspace: Workspace, request: ExportRequest) -> list[_Candid
 
 def _of_receipt(receipt: receipts.Receipt) -> _Candidate:
     return _Candidate(
-        Base(receipt=receipt.digest), _grouped(receipt.holdings), f"receipt {receipts.show_digest(receipt.digest)}"
+        Base(receipt=receipt.digest),
+        _grouped(receipt.holdings),
+        f"receipt {receipts.show_digest(receipt.digest)}",
     )
 
 

@@ -9,6 +9,7 @@ objects, sizes and names give the same media.
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from orchestrator.content.exports import readme
 from orchestrator.content.exports.front import SUM_BYTES
@@ -27,11 +28,13 @@ from orchestrator.content.exports.manifest import (
     with_id,
 )
 from orchestrator.content.exports.media import MediumWriter
-from orchestrator.content.exports.partition import partition
+from orchestrator.content.exports.partition import SECTOR, partition
 from orchestrator.content.signing import SIGNATURE_BYTES
 from orchestrator.errors import Refused
 
 _ROUNDS = 12
+# What a README is about as long as, and the longest line of an index; how many media are guessed at most.
+_README, _LINE, _MOST_GUESSED = 4096, 256, 1000
 _SUM_OF_OBJECT = SUM_BYTES + len(Piece("0" * 64, 0, 0, 0).place)
 
 
@@ -62,34 +65,39 @@ class Divider:
     ) -> None:
         self._draft, self._writer, self._owners = draft, writer, owners
         self._objects = [Piece(sha256, size, 0, size) for sha256, size in objects.items()]
+        self._paths = tuple(sorted({each.path for each in draft.repositories}))
         self._inventories = [(inventory_place(digest), size) for digest, size in sorted(inventories.items())]
 
     def divide(self, capacity: int, *, strict: bool, named: Callable[[str], str]) -> Media:
         """For media of `capacity` bytes, 0 for one of any size. Raises Refused, as `partition` does."""
         if not capacity:
             return self._media([self._objects])
-        manifest, readme_bytes = len(to_bytes(with_id(self._draft))), len(readme.of_chunk(self._draft, 1).encode())
-        indexes = [0]
-        for number in range(_ROUNDS):
-            spare = number**2 * 512
-            small = [manifest + spare, readme_bytes, *(size + spare // 8 for size in indexes)]
-            divided = partition(
-                self._objects,
-                capacity,
-                lambda pieces, small=small: self._size(small, pieces),
-                strict=strict,
-                named=named,
-            )
-            media = self._media(divided)
+        small = self._guess(capacity)
+        for number in range(1, _ROUNDS + 1):
+            measure = partial(self._size, small)
+            media = self._media(partition(self._objects, capacity, measure, strict=strict, named=named))
             if max(media.sizes) <= capacity:
                 return media
-            manifest = max(manifest, len(to_bytes(media.manifest)))
-            readme_bytes = max(readme_bytes, self._readme(media.manifest))
-            indexes = [len(index) for index in media.indexes]
+            small = [size + number * _LINE for size in self._small(media)]
         raise Refused(
             f"the export cannot be divided into media of {capacity} bytes: their lists alone take up too much",
             hint="take larger media",
         )
+
+    def _guess(self, capacity: int) -> list[int]:
+        """The sizes of the manifest, the README and the indexes, rather too large than too small."""
+        needed = sum(piece.length + _SUM_OF_OBJECT + SECTOR // 2 for piece in self._objects)
+        room = capacity - self._size([len(to_bytes(self._draft)), _README, 0], ())
+        count = 1 if room <= 0 else min(needed // room + 2, _MOST_GUESSED)
+        chunk = ChunkEntry(count, "0" * 64, len(self._objects), needed, self._paths)
+        manifest = len(to_bytes(with_id(replace(self._draft, chunks=(chunk,) * count))))
+        lines = len(index_bytes(count, count, self._objects))
+        return [manifest, _README, *[lines * 5 // (4 * count) + _LINE] * count]
+
+    def _small(self, media: Media) -> list[int]:
+        """The same, of media that are divided."""
+        text = readme.of_chunk(media.manifest, len(media.pieces))
+        return [len(to_bytes(media.manifest)), len(text.encode()), *map(len, media.indexes)]
 
     def _size(self, small: Sequence[int], pieces: Sequence[Piece]) -> int:
         """Of a medium with these pieces. `small`: the sizes of the manifest, the README and each index."""
@@ -119,6 +127,3 @@ class Divider:
             small[1] = len(readme.of_chunk(manifest, number).encode())
             sizes.append(self._size(small, pieces))
         return Media(manifest, tuple(map(tuple, divided)), indexes, tuple(sizes))
-
-    def _readme(self, manifest: Manifest) -> int:
-        return len(readme.of_chunk(manifest, len(manifest.chunks)).encode())

@@ -73,7 +73,9 @@ def _sweep(tree: Path, wanted: set[str]) -> None:
         for name in files:
             if prefix + name not in wanted:
                 os.unlink(f"{directory}/{name}")
-        for name in [name for name in names if os.path.islink(f"{directory}/{name}") or prefix + name in wanted]:
+        for name in [
+            name for name in names if os.path.islink(f"{directory}/{name}") or prefix + name in wanted
+        ]:
             names.remove(name)
             _remove(Path(directory) / name)
 

@@ -13,14 +13,13 @@ from typing import Protocol
 from orchestrator.content.catalog.exports import ExportRecord
 from orchestrator.content.exports import beside, places, records
 from orchestrator.content.exports.formats import writer_of
-from orchestrator.content.exports.media import Sink, SmallFile
+from orchestrator.content.exports.media import SmallFile
 from orchestrator.content.exports.outcome import subject_text
 from orchestrator.content.exports.placing import disk_errors, tell_chunk, write_chunk
 from orchestrator.content.exports.planning import ExportPlan, PlannedChunk
 from orchestrator.content.exports.progress import Progress
 from orchestrator.content.exports.unfinished import Done, Unfinished
 from orchestrator.content.workspace import Workspace
-from orchestrator.errors import UsageError
 
 STANDARD_OUTPUT = "-"
 
@@ -42,9 +41,9 @@ class Output:
         self._workspace = workspace
 
     def take(self, chunk: PlannedChunk, plan: ExportPlan, tell: Callable[[int], None]) -> Done:
-        from orchestrator.content.exports.sinks import StandardOutput
+        from orchestrator.content.exports.sinks import StdoutSink
 
-        with StandardOutput() as sink:
+        with StdoutSink() as sink:
             writer_of(plan.manifest.format).write(chunk.medium(), sink, self._workspace.pool.object, tell)
         return Done(sink.size, "")
 
@@ -85,13 +84,14 @@ class Handing:
     def __init__(self, workspace: Workspace, plan: ExportPlan, where: str, receiver: Receiver) -> None:
         self._workspace, self._plan, self._receiver = workspace, plan, receiver
         self._subject = subject_text(plan.manifest.subject)
-        self._notes = Unfinished(
-            places.handed_directory(workspace.settings.exports, plan.manifest.id, where)
-        )
+        self._notes = Unfinished(places.handed_directory(workspace.settings.exports, plan.manifest.id, where))
 
     @property
     def done(self) -> dict[str, Done]:
         return self._notes.done
+
+    def begin(self) -> None:
+        self._notes.begin()
 
     def send_once(self, number: int) -> dict[str, Done]:
         """One chunk, of an export that is complete somewhere: nothing is noted."""
@@ -99,7 +99,6 @@ class Handing:
 
     def send(self, only: int) -> bool:
         """What was not handed over yet, or just the chunk `only`; whether all is then."""
-        self._notes.begin()
         due = [
             each
             for each in self._plan.chunks

@@ -10,9 +10,11 @@ import re
 from collections.abc import Callable, Iterable
 
 from orchestrator.content.catalog.model import RepositoryType
-from orchestrator.content.model import KEY_FILE, StoredFile
+from orchestrator.content.model import KEY_FILE
 
-_DEB_INDEX = re.compile(r"(?:In)?Release(?:\.gpg)?|(?:Packages|Sources|Index|Contents-[^/]*|Translation-[^/]*)(?:\..*)?")
+_DEB_INDEX = re.compile(
+    r"(?:In)?Release(?:\.gpg)?|(?:Packages|Sources|Index|Contents-[^/]*|Translation-[^/]*)(?:\..*)?"
+)
 _DEB_PACKAGES = re.compile(r"(dists/.+)/(?:binary-[^/]+/Packages|source/Sources)(?:\.[^/]*)?")
 _OF_A_COMPONENT = re.compile(r"/(?:binary-[^/]+|source)/Release$")
 _DEB_RELEASES = ("InRelease", "Release")
@@ -39,20 +41,27 @@ def _is_list(path: str) -> bool:
     return path in _LISTS
 
 
-def suites(type_: RepositoryType, files: Iterable[StoredFile]) -> tuple[str, ...]:
-    """What clients name of it: deb "suite component..." or the directory of a flat one ("./"), rpm the directories
-    that have a repodata ("." for the tree itself)."""
-    paths = [file.path for file in files if _names_a_part(type_, file.path)]
-    found = _deb_suites(paths) if type_ == "deb" else sorted(_directory(path, _REPOMD) or "." for path in paths)
+def names_a_part(type_: RepositoryType) -> Callable[[str], bool]:
+    """Whether a path of metadata says something of what clients name."""
+    return {"deb": _names_a_deb_part, "rpm": _names_an_rpm_part, "file": lambda _: False}[type_]
+
+
+def _names_a_deb_part(path: str) -> bool:
+    return posixpath.basename(path) in _DEB_RELEASES or bool(_DEB_PACKAGES.fullmatch(path))
+
+
+def _names_an_rpm_part(path: str) -> bool:
+    return path == _REPOMD or path.endswith(f"/{_REPOMD}")
+
+
+def suites(type_: RepositoryType, parts: Iterable[str]) -> tuple[str, ...]:
+    """What clients name of a repository of which these paths are the `names_a_part`: deb "suite component..." or the
+    directory of a flat one ("./"), rpm the directories that have a repodata ("." for the tree itself)."""
+    if type_ == "deb":
+        found = _deb_suites(parts)
+    else:
+        found = sorted(_directory(path, _REPOMD) or "." for path in parts)
     return tuple(name for name in found if name.isprintable() and _is_text(name))
-
-
-def _names_a_part(type_: RepositoryType, path: str) -> bool:
-    if type_ == "rpm":
-        return path == _REPOMD or path.endswith(f"/{_REPOMD}")
-    if type_ != "deb":
-        return False
-    return bool(_DEB_PACKAGES.fullmatch(path)) or posixpath.basename(path) in _DEB_RELEASES
 
 
 def _deb_suites(paths: Iterable[str]) -> list[str]:
@@ -64,9 +73,7 @@ def _deb_suites(paths: Iterable[str]) -> list[str]:
             packages.add(found[1])
         elif not _OF_A_COMPONENT.search(path):
             releases.add(posixpath.dirname(path))
-    components: dict[str, list[str]] = {
-        each: [] for each in releases if each.startswith("dists/")
-    }
+    components: dict[str, list[str]] = {each: [] for each in releases if each.startswith("dists/")}
     for place in sorted(packages):
         suite = max((each for each in components if place.startswith(f"{each}/")), key=len, default="")
         if suite and not place.endswith("/debian-installer"):

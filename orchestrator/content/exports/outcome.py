@@ -69,5 +69,5 @@ def subject_text(subject: Subject) -> str:
     """As people name it: "view web 3", "repository tools/base", "the library"."""
     if subject.kind == "library":
         return "the library"
-    parts = (subject.kind, subject.name, str(subject.version or ""))
+    parts = (subject.kind, subject.name.replace(",", ", "), str(subject.version or ""))
     return " ".join(part for part in parts if part)

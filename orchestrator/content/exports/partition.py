@@ -15,6 +15,7 @@ from orchestrator.errors import Refused
 # Segments begin where a sector of a disk does.
 SECTOR = 2048
 _PASSES = 4
+_FULL = 500  # so small a part of a medium is not looked for pieces again
 _LOOK_AHEAD = 1000
 _SAMPLE = 512
 
@@ -59,9 +60,9 @@ def _cut(
 ) -> list[Piece]:
     """The objects, in segments those that an empty medium has no room for. Raises Refused."""
     largest = max((each.size for each in objects), default=0)
-    most = _most(min(largest, capacity), lambda size: measure([Piece("0" * 64, size, 0, size)]) <= capacity)
-    if largest <= most:
+    if measure([Piece("0" * 64, largest, 0, largest)]) <= capacity:
         return list(objects)
+    most = _most(min(largest, capacity), lambda size: measure([Piece("0" * 64, size, 0, size)]) <= capacity)
     if strict:
         large = next(each for each in objects if each.size > most)
         raise Refused(
@@ -117,22 +118,31 @@ def _fill(
     def size(places: list[int]) -> int:
         return measure([pieces[place] for place in places])
 
-    taken, waiting = waiting[:1], waiting[1:]
+    taken, waiting, refused = waiting[:1], waiting[1:], list[int]()
+    used = size(taken)
     for _ in range(_PASSES):
-        more, passed = _take(pieces, waiting, capacity - size(taken), extra)
-        fitting = len(more)
-        if more and size(taken + more) > capacity:
-            fitting = _most(len(more) - 1, lambda count: size(taken + more[:count]) <= capacity)
-        taken = sorted(taken + more[:fitting])
-        waiting = sorted(more[fitting:] + passed)
-        if fitting < len(more) or not more:
+        more, passed = _take(pieces, waiting, capacity - used, extra)
+        if not more or capacity - used <= capacity // _FULL:
             break
-    return taken, waiting
+        fitting, used = _fitting(taken, more, capacity, size)
+        taken = sorted(taken + more[:fitting])
+        refused += more[fitting : fitting + 1]
+        waiting = sorted(more[fitting + 1 :] + passed)
+    return taken, sorted(waiting + refused)
 
 
-def _take(
-    pieces: Sequence[Piece], waiting: list[int], room: int, extra: int
-) -> tuple[list[int], list[int]]:
+def _fitting(
+    taken: list[int], more: list[int], capacity: int, size: Callable[[list[int]], int]
+) -> tuple[int, int]:
+    """How many of `more`, in their order, fit behind `taken`, and what is used then, by measure."""
+    used = size(taken + more)
+    if used <= capacity:
+        return len(more), used
+    fitting = _most(len(more) - 1, lambda count: size(taken + more[:count]) <= capacity)
+    return fitting, size(taken + more[:fitting])
+
+
+def _take(pieces: Sequence[Piece], waiting: list[int], room: int, extra: int) -> tuple[list[int], list[int]]:
     """What fits into `room` by the estimate, in order, and what does not."""
     taken: list[int] = []
     passed: list[int] = []

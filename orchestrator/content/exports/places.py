@@ -55,7 +55,7 @@ def parent(exports: Path, subject: Subject, destination: str) -> Path:
 
 def lock_file(exports: Path, subject: Subject, destination: str) -> Path:
     name = safe_name(destination) if destination else ""
-    return line_directory(exports, subject) / f".{name}.lock"
+    return line_directory(exports, subject) / (f".{name}.lock" if name else ".lock")
 
 
 def time_name(moment: datetime) -> str:
@@ -117,6 +117,7 @@ def check_target(directory: Path, root: Path) -> Path:
         ours = (root / name).resolve()
         if found.is_relative_to(ours):
             raise Refused(
-                f"{directory} is in {ours}, which is the content server's own", hint="export to another directory"
+                f"{directory} is in {ours}, which is the content server's own",
+                hint="export to another directory",
             )
     return found

@@ -6,7 +6,7 @@ the next one. What was noted is hashed again before it is believed.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from orchestrator.content.catalog.exports import ExportRecord
 from orchestrator.content.events import Name
 from orchestrator.content.exports import beside, directory, places, records
 from orchestrator.content.exports.formats import writer_of
-from orchestrator.content.exports.manifest import ExportFormat
+from orchestrator.content.exports.manifest import MANIFEST, ExportFormat
 from orchestrator.content.exports.media import SmallFile
 from orchestrator.content.exports.outcome import subject_text
 from orchestrator.content.exports.planning import ExportPlan, PlannedChunk
@@ -67,6 +67,31 @@ def tell_chunk(workspace: Workspace, plan: ExportPlan, chunk: PlannedChunk, done
     )
 
 
+def build_trees(workspace: Workspace, plan: ExportPlan, place: Path) -> None:
+    """The trees of a `dir` export, below `place`/content."""
+    files = [
+        StoredFile(f"{tree.place.removeprefix(CONTENT + '/')}/{path}", size, sha256, role)
+        for tree in plan.trees
+        for path, size, sha256, role in plan.files_of(tree)
+    ]
+    total = sum(file.size for file in files)
+    progress = Progress(workspace, subject_text(plan.manifest.subject), 0, total)
+    directory.build(place / CONTENT, workspace.pool, files, progress)
+
+
+def put(place: Path, files: Sequence[SmallFile]) -> None:
+    """What stands beside chunks or trees, on the disk with all else in `place`: the manifest last."""
+    *others, last = sorted(files, key=lambda file: file.path == MANIFEST)
+    for file in others:
+        path = place / file.path
+        make_public_directory(path.parent)
+        replace_file(path, file.data, durable=False)
+        path.chmod(_READABLE)
+    sync_file_system(place)
+    replace_file(place / last.path, last.data)
+    (place / last.path).chmod(_READABLE)
+
+
 class Placing:
     """What the plan says, at `record.place`. To be worked with under the lock of its line."""
 
@@ -103,7 +128,7 @@ class Placing:
         two blocks when somebody asked to stop; BadContent; StateUnwritable, NotPermitted."""
         with disk_errors(self.partial):
             if self._plan.manifest.format == "dir":
-                self._build()
+                build_trees(self._workspace, self._plan, self.partial)
                 return True
             due = [
                 each
@@ -120,22 +145,13 @@ class Placing:
                 tell_chunk(self._workspace, self._plan, chunk, done)
             return len(self._notes.done) == len(self._plan.chunks)
 
-    def _build(self) -> None:
-        files = [
-            StoredFile(f"{tree.place.removeprefix(CONTENT + '/')}/{path}", size, sha256, role)
-            for tree in self._plan.trees
-            for path, size, sha256, role in self._plan.files_of(tree)
-        ]
-        progress = Progress(self._workspace, self._subject, 0, sum(file.size for file in files))
-        directory.build(self.partial / CONTENT, self._workspace.pool, files, progress)
-
     def finish(self, record: ExportRecord) -> ExportRecord:
         """Let it appear, whole and on the disk; the record is complete."""
         with disk_errors(self.partial):
             if self._plan.manifest.format == "dir":
-                self._put(self._plan.directory_front())
+                put(self.partial, self._plan.directory_front())
             else:
-                self._put(beside.of_chunks(self._plan, self._notes.done))
+                put(self.partial, beside.of_chunks(self._plan, self._notes.done))
             place = Path(record.place)
             if place.exists() or place.is_symlink():
                 place = places.free_name(place.parent, place.name)
@@ -145,15 +161,3 @@ class Placing:
             finished = records.complete(self._workspace, record)
             Unfinished(place).end()
         return finished
-
-    def _put(self, files: tuple[SmallFile, ...]) -> None:
-        """The manifest last, when all else is on the disk."""
-        *others, last = sorted(files, key=lambda file: file.path == "manifest.json")
-        for file in others:
-            path = self.partial / file.path
-            make_public_directory(path.parent)
-            replace_file(path, file.data, durable=False)
-            path.chmod(_READABLE)
-        sync_file_system(self.partial)
-        replace_file(self.partial / last.path, last.data)
-        (self.partial / last.path).chmod(_READABLE)

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrator.content.catalog import audit, exports
 from orchestrator.content.catalog.exports import ExportRecord
@@ -23,6 +24,9 @@ from orchestrator.content.workspace import Workspace
 from orchestrator.errors import BadContent, Busy, Refused
 from orchestrator.host import clock
 from orchestrator.host.files import lock_is_held, remove_directory
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 
 def line_name(record: ExportRecord) -> str:
@@ -77,6 +81,13 @@ def begin(workspace: Workspace, plan: ExportPlan, place: str) -> ExportRecord:
         )
 
 
+def note(session: "Session", workspace: Workspace, action: str, record: ExportRecord, **more: str) -> None:
+    """What is done with an export, in the audit trail."""
+    details = {"export": record.export_id, "number": record.number, "place": record.place, **more}
+    subject = f"{record.organization}/{line_name(record)}"
+    audit.note(session, workspace.actor, f"export.{action}", subject, details)
+
+
 def move(workspace: Workspace, record: ExportRecord, place: str) -> ExportRecord:
     """Where it will be."""
     moved = replace(record, place=place)
@@ -90,13 +101,7 @@ def complete(workspace: Workspace, record: ExportRecord) -> ExportRecord:
     done = replace(record, state="complete", made=clock.timestamp())
     with workspace.catalog.changing(workspace.actor) as session:
         exports.update(session, done)
-        audit.note(
-            session,
-            workspace.actor,
-            f"export.{done.kind}",
-            f"{done.organization}/{line_name(done)}",
-            {"export": done.export_id, "number": done.number, "place": done.place, "to": done.destination},
-        )
+        note(session, workspace, done.kind, done)
     workspace.tell(
         Name.EXPORTED,
         line_name(done),
@@ -161,7 +166,11 @@ def is_whole(record: ExportRecord) -> bool:
 def _is_out_of_sight(workspace: Workspace, record: ExportRecord) -> bool:
     """Whether it is on something that may just not be mounted now."""
     place = Path(record.place)
-    return place.is_absolute() and not places.is_below(place, workspace.settings.exports) and not place.parent.is_dir()
+    return (
+        place.is_absolute()
+        and not places.is_below(place, workspace.settings.exports)
+        and not place.parent.is_dir()
+    )
 
 
 # --- what goes
@@ -171,13 +180,7 @@ def forget(workspace: Workspace, record: ExportRecord, why: str) -> None:
     """Remove the record. Raises Refused when it is pinned."""
     with workspace.catalog.changing(workspace.actor) as session:
         exports.remove(session, record.number)
-        audit.note(
-            session,
-            workspace.actor,
-            "export.delete",
-            f"{record.organization}/{line_name(record)}",
-            {"export": record.export_id, "number": record.number, "place": record.place, "why": why},
-        )
+        note(session, workspace, "delete", record, why=why)
     workspace.tell(
         Name.REMOVED,
         line_name(record),
@@ -192,14 +195,7 @@ def remove(workspace: Workspace, record: ExportRecord, why: str) -> int:
     """Remove the files of an export, then its record; the bytes of files removed. Its directory first gets a name
     under which nobody takes it for an export. Raises Refused when it is pinned, or its directory is not where
     it should be, and Busy when somebody is at work on its line."""
-    if record.pinned:
-        raise Refused(
-            f"the export {record.number} is pinned", hint=f"orchestrator export unpin {record.number}"
-        )
-    if is_busy(workspace, record):
-        raise Busy(
-            f"another run is at work on exports of {line_name(record)}", hint="try again when it is through"
-        )
+    check_removable(workspace, record)
     freed = size_of(record) if record.state == "complete" else 0
     if record.state == "partial":
         unfinished_of(workspace, record).remove()
@@ -209,6 +205,18 @@ def remove(workspace: Workspace, record: ExportRecord, why: str) -> int:
     return freed
 
 
+def check_removable(workspace: Workspace, record: ExportRecord) -> None:
+    """Raises Refused when it is pinned, and Busy when somebody is at work on its line."""
+    if record.pinned:
+        raise Refused(
+            f"the export {record.number} is pinned", hint=f"orchestrator export unpin {record.number}"
+        )
+    if is_busy(workspace, record):
+        raise Busy(
+            f"another run is at work on exports of {line_name(record)}", hint="try again when it is through"
+        )
+
+
 def _remove_directory(workspace: Workspace, record: ExportRecord) -> None:
     place, root = Path(record.place), workspace.settings.exports
     inside = place.is_relative_to(root)
@@ -216,7 +224,8 @@ def _remove_directory(workspace: Workspace, record: ExportRecord) -> None:
         return  # nothing, or something else
     if place.is_symlink() or (inside and not places.is_below(place, root)):
         raise Refused(
-            f"{place} leads out of {root}: what is there is not removed", hint="look at it, and remove it yourself"
+            f"{place} leads out of {root}: what is there is not removed",
+            hint="look at it, and remove it yourself",
         )
     doomed = places.doomed(place)
     with contextlib.suppress(FileNotFoundError):

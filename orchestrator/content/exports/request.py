@@ -17,7 +17,7 @@ ExportKind = Literal["complete", "increment"]
 MEDIA = {"cd": 737_280_000, "dvd": 4_700_372_992, "dvd-dl": 8_543_666_176, "bd": 25_025_314_816}
 # The manifest and the other small files of a medium would hardly find room on less.
 SMALLEST_CHUNK = 65_536
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGTP]?)(i?)B?)", re.IGNORECASE)
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(?:([KMGTP]?)(i?)B?)", re.IGNORECASE)
 _FORMATS = ("dir", "tgz", "tar", "iso")
 
 

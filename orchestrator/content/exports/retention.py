@@ -55,7 +55,9 @@ def outdated(
         total += each.bytes
         if rules.max_bytes and total > rules.max_bytes:
             gone.setdefault(each.number, "all exports together are too large")
-    return [(each, gone[each.number]) for each in reversed(everything) if each.number in gone.keys() - staying]
+    return [
+        (each, gone[each.number]) for each in reversed(everything) if each.number in gone.keys() - staying
+    ]
 
 
 def _age(record: ExportRecord) -> tuple[str, int]:
@@ -85,7 +87,8 @@ def _is_it(record: ExportRecord, base: Base) -> bool:
     return record.export_id == base.export or bool(base.receipt and record.receipt == base.receipt)
 
 
-def built_on(record: ExportRecord, others: Iterable[ExportRecord], base_of: Callable[[ExportRecord], Base | None]
+def built_on(
+    record: ExportRecord, others: Iterable[ExportRecord], base_of: Callable[[ExportRecord], Base | None]
 ) -> list[ExportRecord]:
     """Those of `others` that are increments of this one."""
     found = []

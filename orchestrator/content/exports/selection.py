@@ -2,8 +2,8 @@
 """What an export is of: the snapshots, view versions and environments that a request means, out of the catalog."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
 
 from orchestrator.content import snapshotting
 from orchestrator.content.adopting import adopt_mirrors
@@ -38,13 +38,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Item:
     """A snapshot of a repository; `trees` are its places in a `dir` export, `keys` the names of those that verify
-    it."""
+    it, `mode` is that of its metadata."""
 
     repository: Repository
     product: Product
     snapshot: Snapshot
     trees: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
+    mode: Literal["verbatim", "rebuilt"] = "verbatim"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,8 @@ def select(workspace: Workspace, request: ExportRequest) -> Selection:
     if not found.shown:
         raise Refused("there is nothing to export", problems=found.problems)
     with workspace.catalog.reading() as session:
-        return _complete(session, request, found)
+        selection = _complete(session, request, found)
+    return replace(selection, items=tuple(_with_mode(workspace, item) for item in selection.items))
 
 
 def _of_repositories(workspace: Workspace, request: ExportRequest) -> _Found:
@@ -127,10 +129,7 @@ def _snapshot(workspace: Workspace, repository: Repository, until: str) -> Snaps
         if not until:
             return taken
     with workspace.catalog.reading() as session:
-        if until:
-            found = snapshots.at(session, repository, until)
-        else:
-            found = snapshots.newest(session, repository)
+        found = snapshots.at(session, repository, until) if until else snapshots.newest(session, repository)
     if found is None:
         raise Refused(
             f"it has no snapshot of {until} or before" if until else "it has no content yet",
@@ -144,7 +143,9 @@ def _of_views(session: "Session", request: ExportRequest) -> _Found:
     if request.subject_kind == "view":
         for label in dict.fromkeys(request.names):
             number = _number(session, request, label)
-            _add_version(session, found, views.version(session, organization, label, number), f"content/{label}")
+            _add_version(
+                session, found, views.version(session, organization, label, number), f"content/{label}"
+            )
         return found
     for label in dict.fromkeys(request.names):
         environment = environments.get(session, organization, label)
@@ -192,7 +193,13 @@ def _complete(session: "Session", request: ExportRequest, found: _Found) -> Sele
         repository.path: tuple(keys.of_repository(session, repository)) for repository, _, _ in found.shown
     }
     items = [
-        Item(repository, of[repository.product], snapshot, trees, tuple(k.name for k in verified_by[repository.path]))
+        Item(
+            repository,
+            of[repository.product],
+            snapshot,
+            trees,
+            tuple(k.name for k in verified_by[repository.path]),
+        )
         for repository, snapshot, trees in _once(found.shown)
     ]
     used = {key.name: key for some in verified_by.values() for key in some}
@@ -226,3 +233,12 @@ def _subject(request: ExportRequest, found: _Found) -> Subject:
     single = request.subject_kind == "view" and len(found.versions) == 1
     number = found.versions[0].number if single else 0
     return Subject(request.subject_kind, request.organization, ",".join(names), number)
+
+
+def _with_mode(workspace: Workspace, item: Item) -> Item:
+    """What the record of a generation says that the catalog does not."""
+    try:
+        record = workspace.store(item.repository).generation(item.snapshot.number).record
+    except Refused:
+        return item
+    return replace(item, mode="rebuilt") if record.mode == "rebuilt" else item

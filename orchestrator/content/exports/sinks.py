@@ -51,7 +51,9 @@ class FileSink:
         self.size += len(data)
         if self.size - self._started >= _BEHIND:
             # Also lets go of what is on the disk already: nobody reads it soon, and others need the memory.
-            os.posix_fadvise(self._descriptor, self._started, self.size - self._started, os.POSIX_FADV_DONTNEED)
+            os.posix_fadvise(
+                self._descriptor, self._started, self.size - self._started, os.POSIX_FADV_DONTNEED
+            )
             self._started = self.size
 
     def _write(self, data: bytes | bytearray | memoryview) -> None:

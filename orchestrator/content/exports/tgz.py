@@ -78,21 +78,29 @@ def _pack(plain: memoryview, stretches: Sequence[Stretch], room: memoryview) -> 
 
 
 def _runs(length: int, stretches: Sequence[Stretch]) -> Iterator[tuple[int, int, bool]]:
-    """Stretches of one kind, with the headers before them: begin, end, whether they are compressed already."""
-    begin, end, kind = 0, 0, False
-    for stretch in [*stretches, Stretch(length, 0, b"")]:
-        is_packed = stretch.beginning.startswith(_PACKED) if stretch.length else kind
-        if stretch.at - end > _LONGEST_HEADERS and kind:  # small files, or zeros at the end
-            yield begin, end, kind
-            begin, kind = end, False
-        if is_packed != kind:
-            # The headers go with what they belong to, if that is all there is.
-            bound = stretch.at if stretch.at - end > _LONGEST_HEADERS else end
-            if bound > begin:
-                yield begin, bound, kind
-            begin, kind = bound, is_packed
-        end = stretch.at + stretch.length
-    yield begin, length, kind
+    """What of a block is of one kind: begin, end, whether it is compressed already."""
+    begin, last, kind = 0, 0, False
+    for end, is_packed in _kinds(length, stretches):
+        if is_packed != kind and last > begin:
+            yield begin, last, kind
+            begin = last
+        last, kind = end, is_packed
+    if last > begin:
+        yield begin, last, kind
+
+
+def _kinds(length: int, stretches: Sequence[Stretch]) -> Iterator[tuple[int, bool]]:
+    """Where an object, with the header before it, ends, and its kind. Where more than headers is between objects,
+    it is small files, or zeros at the end: for themselves."""
+    end, kind = 0, False
+    for at, size, beginning in stretches:
+        if not size:
+            continue
+        if at - end > _LONGEST_HEADERS:
+            yield at, False
+        end, kind = at + size, beginning.startswith(_PACKED)
+        yield end, kind
+    yield length, kind and length - end <= _LONGEST_HEADERS
 
 
 def _write_member(room: memoryview, plain: memoryview, *, store: bool) -> int:

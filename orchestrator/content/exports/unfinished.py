@@ -59,7 +59,9 @@ class Unfinished:
         """Whether the file that was noted is there, in the directory, with every byte: it is hashed again."""
         done, path = self._files.get(name), self.directory / name
         try:
-            return done is not None and path.lstat().st_size == done.size and hash_file(path)[0] == done.sha256
+            return (
+                done is not None and path.lstat().st_size == done.size and hash_file(path)[0] == done.sha256
+            )
         except OSError:
             return False
 

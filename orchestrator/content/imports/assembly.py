@@ -46,7 +46,7 @@ class Assembly:
         return found
 
     def has(self, sha256: str, start: int, length: int) -> bool:
-        return covers([each for each in self.ranges(sha256)], start, length)
+        return covers(self.ranges(sha256), start, length)
 
     def take(
         self, sha256: str, start: int, length: int, read: Callable[[int], bytes], tell: Callable[[int], None]

@@ -9,10 +9,7 @@ from typing import Any, Literal
 from orchestrator.content.catalog.model import (
     DEFAULT_VIEW,
     LIBRARY,
-    Environment,
-    Product,
     Repository,
-    View,
     check_label,
 )
 from orchestrator.content.exports.manifest import (
@@ -80,14 +77,21 @@ class Item:
         return document | ({"reason": self.reason, "hint": self.hint} if self.reason else {})
 
 
-def decide(manifest: Manifest, here: Here, wish: Wish) -> tuple[Item, ...]:
-    """An item for everything in the export, in the order in which they are made."""
-    return tuple(_Decision(manifest, here, wish).items())
+def decide(
+    manifest: Manifest, here: Here, wish: Wish, unreadable: Mapping[str, str] | None = None
+) -> tuple[Item, ...]:
+    """An item for everything in the export, in the order in which they are made. `unreadable` says of inventories
+    what is wrong with them."""
+    items = tuple(_Decision(manifest, here, wish, unreadable or {}).items())
+    if all(item.refused for item in items if item.kind == "repository") and manifest.repositories:
+        reason = "all repositories of the export are refused"
+        return tuple(_refuse(item, reason) if item.changes else item for item in items)
+    return items
 
 
 class _Decision:
-    def __init__(self, manifest: Manifest, here: Here, wish: Wish) -> None:
-        self.manifest, self.here, self.wish = manifest, here, wish
+    def __init__(self, manifest: Manifest, here: Here, wish: Wish, unreadable: Mapping[str, str]) -> None:
+        self.manifest, self.here, self.wish, self.unreadable = manifest, here, wish, unreadable
         self.rulings = {each.label: self._rule(each) for each in manifest.products}
         self.switches = manifest.subject.kind in ("repository", "product", "library")
         self.refused: dict[str, str] = {}  # repositories of the sender, as they are called here
@@ -166,17 +170,22 @@ class _Decision:
             sent_as=entry.path,
             switch=self.switches or not holdings.shown,
         )
-        if not self.here.exists and not self.wish.create:
-            return _refuse(item, f"the organization {self.here.organization} is not here")
         if ruling.refused:
-            return _refuse(item, f"its product is refused: {ruling.refused}", ruling.hint)
+            return _refuse(item, "its product is refused")
+        if entry.inventory in self.unreadable:
+            return _refuse(item, self.unreadable[entry.inventory])
         if there is None:
             return self._new_repository(item, entry)
+        return self._of_one_that_is_here(item, entry, there, holdings)
+
+    def _of_one_that_is_here(
+        self, item: Item, entry: RepositoryEntry, there: Repository, holdings: Holdings
+    ) -> Item:
         if there.type != entry.type:
             return _refuse(item, f"it is a {there.type} repository here, and {entry.type} in the export")
-        detour = self.here.detours.get(path, "")
+        detour = self.here.detours.get(item.name, "")
         if detour:
-            return _refuse(item, detour, f"orchestrator repository set-source --undo {path}")
+            return _refuse(item, detour, f"orchestrator repository set-source --undo {item.name}")
         return self._content(item, holdings)
 
     def _new_repository(self, item: Item, entry: RepositoryEntry) -> Item:
@@ -282,51 +291,3 @@ def in_order_of_making(manifest: Manifest) -> list[RepositoryEntry]:
         manifest.repositories,
         key=lambda each: (first.get((each.path, each.inventory), 0), each.path, each.made, each.inventory),
     )
-
-
-def after(here: Here, manifest: Manifest, items: tuple[Item, ...]) -> Here:
-    """What is here once all of it was done: what the next export is decided from."""
-    organization = here.organization
-    products, repositories = dict(here.products), dict(here.repositories)
-    holdings, keys, views = dict(here.holdings), dict(here.keys), dict(here.views)
-    versions, environments = dict(here.versions), dict(here.environments)
-    done = {(item.kind, item.name): item for item in items if item.changes}
-    armoured = {each.name: each.armoured for each in manifest.keys}
-    types = {each.path: each.type for each in manifest.repositories}
-    environments.setdefault(LIBRARY, Environment(organization, LIBRARY, after=""))
-    for item in items:
-        if not item.changes:
-            continue
-        if item.kind == "product":
-            products[item.name] = Product(organization, item.name)
-        elif item.kind == "key":
-            keys[item.name] = armoured[item.name]
-        elif item.kind == "view":
-            views[item.name] = View(organization, item.name)
-        elif item.kind == "repository":
-            product, _, label = item.name.partition("/")
-            made = Repository(organization, product, label, types[item.sent_as])
-            repositories.setdefault(item.name, made)
-            holdings[item.name] = _held(holdings.get(item.name, Holdings()), item)
-        elif item.kind == "version":
-            _show(environments, LIBRARY, organization, item)
-        elif item.kind == "environment":
-            _show(environments, item.name, organization, item)
-    for version in manifest.versions:
-        if ("version", f"{version.view} {version.number}") in done:
-            contents = tuple((path, inventory) for path, _, inventory in version.contents)
-            versions[version.view, version.number] = contents
-    return Here(
-        organization, True, here.source_url, products, repositories, holdings, keys, views, versions,
-        environments, here.imported, here.detours,
-    )  # fmt: skip
-
-
-def _held(before: Holdings, item: Item) -> Holdings:
-    shown = item.inventory if item.switch else before.shown
-    return Holdings(item.inventory, item.made, shown, before.all | {item.inventory})
-
-
-def _show(environments: dict[str, Environment], label: str, organization: str, item: Item) -> None:
-    there: Mapping[str, int] = environments[label].shows if label in environments else {}
-    environments[label] = Environment(organization, label, shows={**there, **dict(item.show)})

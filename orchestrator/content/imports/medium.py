@@ -37,8 +37,12 @@ class Medium:
     def _begin(self) -> Iterator[Member]:
         if self._members is None:
             self._wanted = lambda _: True
-            self._members = self.reader.members(lambda path: self._wanted(path))
+            self._members = self.reader.members(self._is_wanted)
         return self._members
+
+    def _is_wanted(self, path: str) -> bool:
+        """What is wanted changes while the members are read."""
+        return self._wanted(path)
 
     def sealed(self) -> tuple[bytes, bytes]:
         """The bytes of the manifest and of its signature, which nobody has verified yet. Raises BadContent when it

@@ -2,7 +2,7 @@
 """The objects that an import lacks: which they are, where they may be on media, and which of them will come."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -32,6 +32,9 @@ class Lack:
         }
 
 
+NOTHING = Lack()
+
+
 class Place(NamedTuple):
     """What a file on a medium is: an object, or the segment of one from `start` on."""
 
@@ -40,17 +43,13 @@ class Place(NamedTuple):
     start: int | None
 
 
-def needed(found: FoundExport, inventories: Iterable[str]) -> dict[str, int]:
-    """The objects of these inventories. Raises BadContent when one is missing, or two contradict each other."""
-    sizes: dict[str, int] = {}
-    for digest in dict.fromkeys(inventories):
-        for file in found.inventory(digest):
-            if sizes.setdefault(file.sha256, file.size) != file.size:
-                raise BadContent(
-                    f"the inventories of the export {found.id[:12]} contradict each other: "
-                    f"{file.sha256} has two sizes"
-                )
-    return sizes
+def add_needed(sizes: dict[str, int], found: FoundExport, digest: str) -> None:
+    """Add the objects of an inventory to `sizes`. Raises BadContent when it is not here, or contradicts what is
+    there; then nothing is added."""
+    more = {file.sha256: file.size for file in found.inventory(digest)}
+    if any(sizes.get(sha256, size) != size for sha256, size in more.items()):
+        raise BadContent(f"the inventory {digest[:12]} contradicts another one of the export {found.id[:12]}")
+    sizes |= more
 
 
 def missing(sizes: Sizes, have: Callable[[str], int | None]) -> dict[str, int]:
@@ -70,9 +69,7 @@ def lack(found: FoundExport, absent: Sizes) -> Lack:
     return Lack(len(absent), sum(absent.values()), tuple(sorted(counts.items())), elsewhere)
 
 
-def on_media(
-    found: FoundExport, wanted: Collection[str], ranges: Callable[[str], list[Range]]
-) -> set[str]:
+def on_media(found: FoundExport, wanted: Collection[str], ranges: Callable[[str], list[Range]]) -> set[str]:
     """Those of the `wanted` objects that the given media have all of, as far as their lists say; with the `ranges`
     that came before."""
     whole: set[str] = set()
@@ -84,11 +81,12 @@ def on_media(
             if piece.is_whole:
                 whole.add(piece.sha256)
             else:
-                size, there = parts.setdefault(piece.sha256, (piece.size, ranges(piece.sha256)))
-                there.append((piece.start, piece.length))
+                parts.setdefault(piece.sha256, (piece.size, ranges(piece.sha256)))
+                parts[piece.sha256][1].append((piece.start, piece.length))
     whole |= {sha256 for sha256, (size, there) in parts.items() if covers(there, 0, size)}
     places = in_trees(found, wanted)
     for medium in found.media if places else ():
+        medium.release()
         whole |= {places[member.path] for member in medium.reader.members(places.__contains__)}
     return whole
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from orchestrator.content.imports.deciding import Item
-from orchestrator.content.imports.objects import Lack
+from orchestrator.content.imports.objects import NOTHING, Lack
 from orchestrator.content.imports.plan import ExportPlan
 from orchestrator.content.imports.survey import MediumReport
 from orchestrator.errors import ExitCode, OrchestratorError
@@ -62,7 +62,7 @@ class ExportOutcome:
     planned: ExportPlan
     state: State
     items: tuple[ItemOutcome, ...]
-    missing: Lack = Lack()
+    missing: Lack = NOTHING
 
     @property
     def exit_code(self) -> ExitCode:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.content.engine import free_space
 from orchestrator.content.exports.media import MediumReader
 from orchestrator.content.imports import objects
+from orchestrator.content.imports.afterwards import after
 from orchestrator.content.imports.assembly import Assembly
-from orchestrator.content.imports.deciding import Item, Wish, after, decide
+from orchestrator.content.imports.deciding import Item, Wish, decide
 from orchestrator.content.imports.here import Here, look
-from orchestrator.content.imports.objects import Lack
+from orchestrator.content.imports.objects import NOTHING, Lack
 from orchestrator.content.imports.state import ImportState, going_on
 from orchestrator.content.imports.survey import FoundExport, MediumReport, Survey, in_order, survey
-from orchestrator.errors import Refused
+from orchestrator.errors import BadContent, ExitCode, Refused
 
 if TYPE_CHECKING:
     from orchestrator.content.workspace import Workspace
@@ -31,8 +32,8 @@ class ExportPlan:
     found: FoundExport
     organization: str
     items: tuple[Item, ...]
-    missing: Lack = Lack()
-    absent: Lack = Lack()
+    missing: Lack = NOTHING
+    absent: Lack = NOTHING
     all_or_nothing: bool = False
 
     @property
@@ -46,6 +47,11 @@ class ExportPlan:
     @property
     def refused(self) -> tuple[Item, ...]:
         return tuple(item for item in self.items if item.refused)
+
+    @property
+    def due(self) -> bool:
+        """Whether anything is to be done: one that goes in as a whole is not when any of it is refused."""
+        return self.changes and not (self.all_or_nothing and self.refused)
 
     def to_json(self) -> dict[str, Any]:
         manifest = self.found.manifest
@@ -85,6 +91,13 @@ class ImportPlan:
     def fits(self) -> bool:
         return self.bytes <= self.free
 
+    @property
+    def exit_code(self) -> ExitCode:
+        """4 when some of it would be refused, 3 when objects would be missing."""
+        if self.refused or any(report.error and not report.export for report in self.media):
+            return ExitCode.REFUSED
+        return ExitCode.LOSSES if any(each.absent.objects for each in self.exports) else ExitCode.DONE
+
     def to_json(self) -> dict[str, Any]:
         return {
             "exports": [each.to_json() for each in self.exports],
@@ -111,13 +124,17 @@ class Draft:
 
 
 def plan(
-    workspace: "Workspace", media: Sequence[MediumReader], wish: Wish = Wish(), *, trust: Sequence[Path] = ()
+    workspace: "Workspace",
+    media: Sequence[MediumReader],
+    wish: Wish | None = None,
+    *,
+    trust: Sequence[Path] = (),
 ) -> ImportPlan:
     """What an import of these media would do. Changes nothing, and makes nothing where there is nothing yet.
 
     Raises BadContent and Refused when none of the media can be imported, as it is told of each.
     """
-    drafted = draft(workspace, media, wish, trust, pool_look(workspace.root))
+    drafted = draft(workspace, media, wish or Wish(), trust, pool_look(workspace.root))
     drafted.close()
     return drafted.plan
 
@@ -217,19 +234,36 @@ class _Drafter:
         organization, all_or_nothing = self._into(found)
         if organization not in self._here:
             self._here[organization] = look(self._workspace, organization)
-        items = decide(found.manifest, self._here[organization], self._wish)
-        self._here[organization] = after(self._here[organization], found.manifest, items)
-        wanted = [item.inventory for item in items if item.kind == "repository" and item.changes]
-        missing = objects.missing(objects.needed(found, wanted), self._have)
+        items, missing = self._decide(found, self._here[organization])
         self._missing[found.id] = missing
-        drafted.sizes |= missing
-        return ExportPlan(
+        planned = ExportPlan(
             found,
             organization,
             items,
             missing=objects.lack(found, missing),
             all_or_nothing=all_or_nothing or self._wish.all_or_nothing,
         )
+        if planned.due:
+            self._here[organization] = after(self._here[organization], found.manifest, items)
+            drafted.sizes |= missing
+        return planned
+
+    def _decide(self, found: FoundExport, here: Here) -> tuple[tuple[Item, ...], dict[str, int]]:
+        """What becomes of it, and the objects that are missing for that. A list that cannot be read is a reason to
+        refuse what it is of."""
+        unreadable: dict[str, str] = {}
+        while True:
+            items = decide(found.manifest, here, self._wish, unreadable)
+            wanted = [item.inventory for item in items if item.kind == "repository" and item.changes]
+            sizes: dict[str, int] = {}
+            bad = False
+            for digest in dict.fromkeys(wanted):
+                try:
+                    objects.add_needed(sizes, found, digest)
+                except BadContent as error:
+                    unreadable[digest], bad = error.message, True
+            if not bad:
+                return items, objects.missing(sizes, self._have)
 
     def _into(self, found: FoundExport) -> tuple[str, bool]:
         """The organization, and whether all is to be shown at once. Raises Refused when it goes into another one."""

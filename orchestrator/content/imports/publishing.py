@@ -229,10 +229,7 @@ class Publisher:
                 made = Environment(self._organization, entry.label, entry.name, after)
                 environments.create(session, made)
                 self._note(session, "environment.create", f"{self._organization}/{entry.label}")
-        return [
-            {"view": view, "number": number, "environment": entry.label}
-            for view, number in item.show
-        ]
+        return [{"view": view, "number": number, "environment": entry.label} for view, number in item.show]
 
 
 def lasting(type_: str) -> Callable[[str], bool]:
@@ -273,7 +270,9 @@ def switch_locked(workspace: Workspace, repository: Repository, number: int) -> 
     )
 
 
-def switch_all(workspace: Workspace, organization: str, switches: Sequence[Switch], note: Callable[[], None]) -> None:
+def switch_all(
+    workspace: Workspace, organization: str, switches: Sequence[Switch], note: Callable[[], None]
+) -> None:
     """Let clients see all of `switches`: nothing is changed before every repository is locked and has what is to be
     seen, and `note` has noted it durably. Raises Busy, Refused, OSError."""
     with workspace.catalog.reading() as session:

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An import that goes on, on the disk: what the next run, and the garbage collection, must know of it.
 
-    root/imports/lock                     one import at a time
-    root/imports/<export>/manifest.json   with manifest.sig: verified when the first medium came
-    root/imports/<export>/inventories/    keep what has come, and what will come, in the pool
-    root/imports/<export>/chunks/         which objects are on which medium
-    root/imports/<export>/segments/       objects that are larger than a medium, as far as they have come
-    root/imports/<export>/going-on.json   the organization it goes into
-    root/imports/<export>/switches.json   what is to be shown all at once, noted before the first of it is
+root/imports/lock                     one import at a time
+root/imports/<export>/manifest.json   with manifest.sig: verified when the first medium came
+root/imports/<export>/inventories/    keep what has come, and what will come, in the pool
+root/imports/<export>/chunks/         which objects are on which medium
+root/imports/<export>/segments/       objects that are larger than a medium, as far as they have come
+root/imports/<export>/going-on.json   the organization it goes into
+root/imports/<export>/switches.json   what is to be shown all at once, noted before the first of it is
 """
 
 import contextlib

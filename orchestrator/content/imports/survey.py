@@ -15,7 +15,7 @@ from orchestrator.content.exports.manifest import Manifest, Piece, index_place, 
 from orchestrator.content.exports.media import MediumReader
 from orchestrator.content.imports.medium import Medium
 from orchestrator.content.model import StoredFile
-from orchestrator.errors import BadContent, OrchestratorError
+from orchestrator.errors import BadContent, OrchestratorError, Problem
 from orchestrator.host.refusals import refused_by_system
 
 # Raises Refused when who signed is not trusted, BadContent when the signature does not fit: manifest, signature,
@@ -101,8 +101,8 @@ class Survey:
             raise errors[0]
         worst = next((error for error in errors if not isinstance(error, BadContent)), BadContent(""))
         kind, hint = type(worst), worst.hint
-        lines = "; ".join(error.message for error in errors) or "no medium was given"
-        raise kind(f"none of the media can be imported: {lines}", hint=hint)
+        problems = [Problem("", error.message) for error in errors]
+        raise kind("none of the media can be imported", problems=problems, hint=hint)
 
 
 def survey(readers: Iterable[MediumReader], verify: Verify, known: Callable[[str], bytes | None]) -> Survey:
@@ -180,6 +180,7 @@ def _chunks_on(medium: Medium, found: FoundExport) -> set[int]:
         number = found.chunk_of(medium.first)
         return set() if number is None else {number}
     numbers: set[int] = set()
+    medium.release()  # two looks at one medium do not go together
     for member in medium.reader.members(lambda path: found.chunk_of(path) is not None):
         numbers.add(found.chunk_of(member.path) or 0)
         if len(numbers) == len(found.manifest.chunks):

@@ -87,7 +87,9 @@ class Taking:
         if assembly.finish(place.sha256, place.size, self._workspace.pool):
             self._taken(place)
         else:
-            self._leave(medium, member, "put together, the object is not what its name says: all of it is left")
+            self._leave(
+                medium, member, "put together, the object is not what its name says: all of it is left"
+            )
 
     def _leave(self, medium: Medium, member: Member, why: str) -> None:
         self.damaged.append(Damaged(medium.name, member.path, why))

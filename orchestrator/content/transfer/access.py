@@ -40,7 +40,7 @@ def apply(easy: Any, standing: Standing, common: Common) -> None:
     _apply_common(easy, common)
     access = standing.access
     entry = access if standing.own else Access()
-    login = standing.userinfo or (_login(entry) if entry.user else ("", ""))
+    login = standing.userinfo or (login_of(entry) if entry.user else ("", ""))
     proxy = access.proxy or (common.https_proxy if standing.tls else common.http_proxy)
     values = {
         pycurl.USERNAME: login[0],
@@ -89,8 +89,8 @@ def headers_of(standing: Standing) -> tuple[str, ...]:
     return ("Accept-Encoding: identity", *(f"{name}: {value}" for name, value in own))
 
 
-def _login(access: Access) -> tuple[str, str]:
-    """User and password; the file's first line is the password."""
+def login_of(access: Access) -> tuple[str, str]:
+    """User and password; the file's first line is the password. Raises Invalid when it cannot be read."""
     if access.password_file is None:
         return access.user, ""
     try:

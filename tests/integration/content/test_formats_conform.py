@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Both repository formats keep what the protocol promises."""
+"""All repository formats keep what the protocol promises."""
 
-from tests.support.format_conformance import FormatConformance
-from tests.support.format_upstreams import DebUpstream, RpmUpstream
+from tests.support.format_conformance import FormatConformance, PackageFormatConformance
+from tests.support.format_upstreams import DebUpstream, FileUpstream, RpmUpstream
 
 
-class TestDeb(FormatConformance):
+class TestDeb(PackageFormatConformance):
     make = DebUpstream
 
 
-class TestRpm(FormatConformance):
+class TestRpm(PackageFormatConformance):
     make = RpmUpstream
+
+
+class TestFile(FormatConformance):
+    make = FileUpstream

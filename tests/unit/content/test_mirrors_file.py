@@ -346,7 +346,7 @@ def test_all_errors_are_told_at_once_each_with_its_path(writer: Writer) -> None:
         "sources[1].name: the name a stands twice (also sources[0])",
         "sources[1].master: no source c",
         "sources[2].name: is not a name: it takes letters, digits and _.+~-, and begins with a letter or digit",
-        "sources[2].type: Input should be 'deb' or 'rpm'",
+        "sources[2].type: Input should be 'deb', 'rpm' or 'file'",
         "sources[2].repositories: is missing",
         "sources[3].exclude[1].regex: not a regular expression: missing ), unterminated subpattern at position 0",
         "sources[3].exclude[2]: says nothing: it takes a name pattern, or some of name, regex, section, source",

@@ -99,32 +99,28 @@ class Hierarchy:
         return found
 
     def _measure(self, number: int, entries: list[Entry]) -> None:
-        if not self._naming.has_rock_ridge:
-            self._sizes[number] = packed_size(self._lengths(entries, [bare(SELF), bare(PARENT)], []))
-            return
-        own, behind = even(bare(SELF) + rock_ridge.FIXED), list[int]()
-        lengths = [own, own]
-        if not number:
-            lengths[0] = even(own + len(rock_ridge.START) + rock_ridge.CE)
+        has_rock_ridge = self._naming.has_rock_ridge
+        fixed = rock_ridge.FIXED if has_rock_ridge else 0
+        first, behind = fixed, list[int]()
+        if has_rock_ridge and not number:
+            first += len(rock_ridge.START) + rock_ridge.CE
             behind.append(len(rock_ridge.EXTENSION))
-        self._sizes[number] = packed_size(self._lengths(entries, lengths, behind))
-        self._behind[number] = packed_size(behind) // SECTOR
-
-    def _lengths(self, entries: list[Entry], lengths: list[int], behind: list[int]) -> list[int]:
-        """Add those of the records to `lengths`, those of fields that go on to `behind`."""
-        has_rock_ridge, sizes = self._naming.has_rock_ridge, self._tree.sizes
-        for _, identifier, name, is_directory, number in entries:
-            length = bare(identifier)
+        lengths = [even(bare(SELF) + first), even(bare(PARENT) + fixed)]
+        for entry in entries:
+            length = bare(entry.identifier)
             if has_rock_ridge:
-                in_record, going_on = rock_ridge.room(name, length)
+                in_record, going_on = rock_ridge.room(entry.name, length)
                 length = even(length + in_record)
                 if going_on:
                     behind.append(going_on)
-            count = (
-                1 if is_directory or sizes[number] <= MOST_IN_EXTENT else -(-sizes[number] // MOST_IN_EXTENT)
-            )
-            lengths += [length] * count
-        return lengths
+            lengths += [length] * self._records_of(entry)
+        self._sizes[number] = packed_size(lengths)
+        self._behind[number] = packed_size(behind) // SECTOR
+
+    def _records_of(self, entry: Entry) -> int:
+        """How many an entry has: a file one for each extent."""
+        size = 0 if entry.is_directory else self._tree.sizes[entry.number]
+        return 1 if size <= MOST_IN_EXTENT else -(-size // MOST_IN_EXTENT)
 
     def place(self, first: int) -> int:
         """Put the directories at sector `first` and what follows; the sector behind them."""
@@ -152,7 +148,9 @@ class Hierarchy:
         files, `time` is that of a record."""
         for number in self._order:
             behind = _Behind(self._starts[number] + self._sizes[number] // SECTOR)
-            yield packed(self._records(number, starts, time, behind)) + behind.data()
+            data = packed(self._records(number, starts, time, behind)) + behind.data()
+            assert len(data) == self._sizes[number] + self._behind[number] * SECTOR
+            yield data
 
     def _records(self, number: int, starts: "array[int]", time: bytes, behind: "_Behind") -> Iterator[bytes]:
         has_rock_ridge = self._naming.has_rock_ridge

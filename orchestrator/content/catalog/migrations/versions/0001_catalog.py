@@ -24,9 +24,9 @@ def _number(name: str, *, nullable: bool = False) -> sa.Column[int]:
     return sa.Column(name, sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=nullable)
 
 
-def _text(name: str) -> sa.Column[str]:
+def _text(name: str, *, nullable: bool = False) -> sa.Column[str]:
     words = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
-    return sa.Column(name, words, nullable=False)
+    return sa.Column(name, words, nullable=nullable)
 
 
 def _owners() -> None:
@@ -47,12 +47,13 @@ def _owners() -> None:
         _text("label"),
         _text("kind"),
         _text("name"),
-        _text("vendor"),
-        _text("content_id"),
+        _text("vendor", nullable=True),
+        _text("content_id", nullable=True),
         _text("baseurl"),
         _text("source_url"),
         sa.CheckConstraint(
-            "(kind = 'vendor' AND vendor <> '' AND content_id <> '') OR (kind = 'custom' AND vendor = '' AND content_id = '')",
+            "(kind = 'vendor' AND vendor IS NOT NULL AND content_id IS NOT NULL)"
+            " OR (kind = 'custom' AND vendor IS NULL AND content_id IS NULL)",
             name=op.f("ck_product_kind"),
         ),
         sa.ForeignKeyConstraint(
@@ -63,14 +64,12 @@ def _owners() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_product")),
         sa.UniqueConstraint("organization_id", "label", name=op.f("uq_product_organization_id_label")),
-    )
-    op.create_index(
-        "uq_product_vendor",
-        "product",
-        ["organization_id", "vendor", "content_id"],
-        unique=True,
-        sqlite_where=sa.text("vendor <> ''"),
-        postgresql_where=sa.text("vendor <> ''"),
+        sa.UniqueConstraint(
+            "organization_id",
+            "vendor",
+            "content_id",
+            name=op.f("uq_product_organization_id_vendor_content_id"),
+        ),
     )
     op.create_table(
         "repository",
@@ -80,22 +79,15 @@ def _owners() -> None:
         _text("type"),
         _text("name"),
         sa.Column("upstream", sa.JSON(), nullable=False),
-        _text("mirror"),
+        _text("mirror", nullable=True),
         _text("source_url"),
         sa.CheckConstraint("type IN ('deb', 'rpm', 'file')", name=op.f("ck_repository_type")),
         sa.ForeignKeyConstraint(
             ["product_id"], ["product.id"], name=op.f("fk_repository_product_id"), ondelete="RESTRICT"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_repository")),
+        sa.UniqueConstraint("mirror", name=op.f("uq_repository_mirror")),
         sa.UniqueConstraint("product_id", "label", name=op.f("uq_repository_product_id_label")),
-    )
-    op.create_index(
-        "uq_repository_mirror",
-        "repository",
-        ["mirror"],
-        unique=True,
-        sqlite_where=sa.text("mirror <> ''"),
-        postgresql_where=sa.text("mirror <> ''"),
     )
     op.create_table(
         "snapshot",

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An import: objects first, unseen, then each repository by one switch. What is cut off is gone on with by the same
+command, and by the next medium; what was imported already changes nothing.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.content.events import Name
+from orchestrator.content.exports.media import MediumReader
+from orchestrator.content.imports import objects
+from orchestrator.content.imports.deciding import Item, Wish
+from orchestrator.content.imports.finishing import Finishing
+from orchestrator.content.imports.objects import Sought
+from orchestrator.content.imports.outcome import ExportOutcome, ImportOutcome
+from orchestrator.content.imports.plan import Draft, ExportPlan, draft
+from orchestrator.content.imports.publishing import switch
+from orchestrator.content.imports.state import ImportState, alone, going_on
+from orchestrator.content.imports.taking import Taking
+from orchestrator.errors import Refused
+from orchestrator.host.refusals import is_refusal, refused_by_system
+
+if TYPE_CHECKING:
+    from orchestrator.content.workspace import Workspace
+
+_KEPT = "what has come is kept"
+
+
+def run(
+    workspace: "Workspace",
+    media: Sequence[MediumReader],
+    wish: Wish | None = None,
+    *,
+    trust: Sequence[Path] = (),
+    wait_lock: float = 0.0,
+) -> ImportOutcome:
+    """Import what the media hold, and end imports that go on as far as that can be done now.
+
+    Raises BadContent and Refused when none of the media can be imported, or there is no room; Busy when another
+    import does not end in `wait_lock` seconds; Interrupted; StateUnwritable when the disk is full or fails. Then
+    what has come is kept. A repository that fails keeps what it shows, and the others go on: see the outcome.
+    """
+    try:
+        with alone(workspace.root, wait_lock):
+            finish_switches(workspace)
+            drafted = draft(workspace, media, wish or Wish(), trust, workspace.pool.size)
+            try:
+                return _Run(workspace, drafted, wait_lock).run()
+            finally:
+                drafted.close()
+    except OSError as error:
+        if is_refusal(error):
+            raise refused_by_system(error, workspace.root, _KEPT) from None
+        raise
+
+
+def finish_switches(workspace: "Workspace") -> None:
+    """Show what a run that was to show all at once had begun to show."""
+    for state in going_on(workspace.root):
+        for each in state.switches():
+            switch(workspace, state.organization, each, wait=60.0)
+        state.forget_switches()
+
+
+class _Run:
+    def __init__(self, workspace: "Workspace", drafted: Draft, wait: float) -> None:
+        self._workspace, self._drafted, self._wait = workspace, drafted, wait
+        self._plan = drafted.plan
+        self._due = [each for each in self._plan.exports if each.due]
+
+    def run(self) -> ImportOutcome:
+        self._check_room()
+        for planned in self._due:
+            state = ImportState(self._workspace.root, planned.id)
+            state.begin(planned.found, planned.organization, all_or_nothing=planned.all_or_nothing)
+            Finishing(self._workspace, planned, self._wait).record_beginning()
+        taking = self._take()
+        outcomes = tuple(self._finish(planned) for planned in self._plan.exports)
+        return ImportOutcome(outcomes, self._plan.media, tuple(taking.damaged), taking.objects, taking.bytes)
+
+    def _check_room(self) -> None:
+        if not self._plan.fits:
+            from orchestrator.config.quantities import show_size
+
+            needed, free = show_size(self._plan.bytes), show_size(self._plan.free)
+            raise Refused(
+                f"the import needs {needed} below {self._workspace.root}, and {free} are free",
+                hint="free some space (orchestrator mirror prune), or import fewer media at a time",
+            )
+
+    def _take(self) -> Taking:
+        """What is missing of the exports that are not refused as a whole."""
+        sizes = self._drafted.sizes
+        taking = Taking(self._workspace, Sought(sizes, self._drafted.places), self._plan.bytes)
+        if sizes and any(found.media for found in self._drafted.survey.exports):
+            self._workspace.tell(Name.TAKING, "import", objects=len(sizes), bytes=self._plan.bytes)
+            found = [each for each in self._drafted.survey.exports if each.media]
+            taking.take(found, self._drafted.survey.reports.get)
+        return taking
+
+    def _finish(self, planned: ExportPlan) -> ExportOutcome:
+        """Publish what is whole; what is missing is in `sizes` of the draft."""
+        self._workspace.check_stop()
+        missing: dict[str, int] = {}
+        waiting: set[Item] = set()
+        for item in planned.items:
+            if item.kind == "repository" and item.changes:
+                lacking = self._lacking(planned, item)
+                missing |= lacking
+                waiting |= {item} if lacking else set()
+        finishing = Finishing(self._workspace, planned, self._wait)
+        return finishing.finish(waiting, objects.lack(planned.found, missing))
+
+    def _lacking(self, planned: ExportPlan, item: Item) -> dict[str, int]:
+        sizes = self._drafted.sizes
+        return {
+            file.sha256: file.size for file in planned.found.inventory(item.inventory) if file.sha256 in sizes
+        }
