@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import stat
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,7 +86,7 @@ def _make_key(path: Path) -> None:
 
     secret = Ed25519PrivateKey.generate()
     make_directory(path.parent, 0o700)
-    own = path.with_name(f".{path.name}.{os.getpid()}")
+    own = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     replace_file(own, secret.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), mode=0o600)
     with contextlib.suppress(FileExistsError):
         os.link(own, path)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.content.catalog import keys, products, repositories
-from orchestrator.content.catalog.model import Actor, Key, Product, ProductKind, Repository
+from orchestrator.content.catalog.model import Actor, Key, Product, ProductKind, Repository, split_path
 from orchestrator.content.events import Event
 from orchestrator.content.exports.manifest import (
     ChunkEntry,
@@ -96,7 +96,7 @@ def write_export(
 ) -> None:
     """The manifest of an export of these products, whose repositories (by path) have these trees."""
     repositories = tuple(
-        RepositoryEntry(*path.split("/"), "file", "0" * 64, 1, 1, 1, "2026-01-01T00:00:00.000Z", trees=found)
+        RepositoryEntry(*split_path(path), "file", "0" * 64, 1, 1, 1, "2026-01-01T00:00:00.000Z", trees=found)
         for path, found in trees.items()
     )
     made = Manifest(

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from orchestrator.content.catalog import organizations, views
+from orchestrator.content.catalog.loops import loop_through
 from orchestrator.content.catalog.model import LIBRARY, Environment, check_label
 from orchestrator.content.catalog.refusals import already_there, in_use, insert, not_there
 from orchestrator.content.catalog.tables import EnvironmentRow, ShownRow, ViewRow
@@ -106,7 +107,7 @@ def update(session: Session, environment: Environment) -> None:
     if environment.after:
         after = row(session, environment.organization, environment.after)
         parts = {each.label: (each.after,) for each in all(session, environment.organization)}
-        loop = views.loop_through(environment.label, {**parts, environment.label: (environment.after,)})
+        loop = loop_through(environment.label, {**parts, environment.label: (environment.after,)})
         if loop:
             raise Refused(
                 f"the environment {environment.label} would be after itself: {' after '.join(loop)}"

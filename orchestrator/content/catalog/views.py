@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Views and their versions. A view is of repositories, or composed of other views, never of itself by any way."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
 from sqlalchemy import Select, select
@@ -9,6 +9,7 @@ from sqlalchemy import delete as delete_rows
 from sqlalchemy.orm import Session
 
 from orchestrator.content.catalog import organizations, repositories, snapshots
+from orchestrator.content.catalog.loops import loop_through
 from orchestrator.content.catalog.model import DEFAULT_VIEW, Snapshot, View, ViewVersion, check_label
 from orchestrator.content.catalog.refusals import already_there, in_use, insert, not_there
 from orchestrator.content.catalog.tables import (
@@ -102,21 +103,6 @@ def _check_loops(session: Session, view: View) -> None:
     loop = loop_through(view.label, {**others, view.label: view.views})
     if loop:
         raise Refused(f"the view {view.label} would be composed of itself: {' -> '.join(loop)}")
-
-
-def loop_through(label: str, parts: Mapping[str, Sequence[str]]) -> list[str]:
-    """A way from `label` through its parts back to it; empty when there is none."""
-    ways = [[label]]
-    seen: set[str] = set()
-    while ways:
-        way = ways.pop()
-        for part in parts.get(way[-1], ()):
-            if part == label:
-                return [*way, part]
-            if part not in seen:
-                seen.add(part)
-                ways.append([*way, part])
-    return []
 
 
 def delete(session: Session, organization: str, label: str) -> None:

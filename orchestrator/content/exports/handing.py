@@ -6,20 +6,27 @@ export is complete: history goes on from it. An upload ends with README.txt, SHA
 manifest, so that whoever finds the manifest finds the rest.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import quote, urlsplit
 
 from orchestrator.content.catalog.exports import ExportRecord
 from orchestrator.content.exports import beside, places, records
 from orchestrator.content.exports.formats import writer_of
-from orchestrator.content.exports.media import SmallFile
+from orchestrator.content.exports.media import Sink, SmallFile
 from orchestrator.content.exports.outcome import subject_text
 from orchestrator.content.exports.placing import disk_errors, tell_chunk, write_chunk
 from orchestrator.content.exports.planning import ExportPlan, PlannedChunk
 from orchestrator.content.exports.progress import Progress
 from orchestrator.content.exports.unfinished import Done, Unfinished
+from orchestrator.content.source import Access
 from orchestrator.content.workspace import Workspace
+from orchestrator.errors import Invalid
+
+if TYPE_CHECKING:
+    from orchestrator.content.transfer.upload import UploadSink
 
 STANDARD_OUTPUT = "-"
 
@@ -69,13 +76,55 @@ class Server:
     """Below an address, by PUT. `netrc` is a file with who we are there."""
 
     def __init__(self, workspace: Workspace, url: str, netrc: Path | None) -> None:
-        self._workspace, self._url, self._netrc = workspace, url.rstrip("/"), netrc
+        self._workspace, self._url = workspace, url
+        self._access = Access(netrc=netrc)
 
     def take(self, chunk: PlannedChunk, plan: ExportPlan, tell: Callable[[int], None]) -> Done:
-        raise NotImplementedError
+        length = None if plan.manifest.format == "tgz" else chunk.size
+        with self._sink(chunk.file_name, length) as sink:
+            hashed = _Hashed(sink)
+            place = self._workspace.pool.object
+            writer_of(plan.manifest.format).write(chunk.medium(), hashed, place, tell)
+        return Done(sink.size, hashed.digest.hexdigest())
 
     def end(self, files: Sequence[SmallFile]) -> None:
-        raise NotImplementedError
+        for file in files:
+            self._workspace.check_stop()
+            with self._sink(file.path, len(file.data)) as sink:
+                sink.write(file.data)
+
+    def _sink(self, name: str, length: int | None) -> "UploadSink":
+        from orchestrator.content.transfer.upload import UploadSink
+
+        url = f"{self._url}/{quote(name)}"
+        return UploadSink(url, self._access, self._workspace.common, length=length)
+
+
+class _Hashed:
+    """A sink whose bytes are hashed on their way."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink, self.digest = sink, hashlib.sha256()
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.digest.update(data)
+        self._sink.write(data)
+
+    def descriptor(self) -> int | None:
+        return None
+
+
+def address_of(text: str) -> str:
+    """An address to send to, as it is kept in the record. Raises Invalid for one with a password, which everybody
+    could read there, and for one below which there is nothing."""
+    parts = urlsplit(text)
+    if parts.username or parts.password:
+        raise Invalid(
+            "an address with a password is for everybody to read", hint="put it into a file: --netrc FILE"
+        )
+    if not parts.hostname or parts.query or parts.fragment:
+        raise Invalid(f"{text} is no address that files can be put below", hint="https://HOST/DIRECTORY")
+    return text.rstrip("/")
 
 
 class Handing:

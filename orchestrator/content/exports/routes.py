@@ -55,8 +55,8 @@ def route_of(workspace: Workspace, plan: ExportPlan, wish: Wish) -> Route:
     if wish.to == handing.STANDARD_OUTPUT:
         return HandOver(workspace, plan, wish, wish.to, handing.Output(workspace))
     if wish.to.startswith(_ADDRESSES):
-        server = handing.Server(workspace, wish.to, wish.netrc)
-        return HandOver(workspace, plan, wish, wish.to.rstrip("/"), server)
+        address = handing.address_of(wish.to)
+        return HandOver(workspace, plan, wish, address, handing.Server(workspace, address, wish.netrc))
     if "://" in wish.to:
         raise Invalid(f"{wish.to}: exports go to directories, and by PUT to http and https addresses")
     subject, destination = plan.manifest.subject, plan.manifest.destination

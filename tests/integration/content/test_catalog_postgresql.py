@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -367,8 +368,8 @@ def test_a_password_comes_from_the_address_a_file_or_the_environment(
     place = f"127.0.0.1:{server.port}/postgres"
     for password in ("", ":wrong"):
         said = refused(
-            lambda p=password: open_catalog(f"postgresql://keeper{p}@{place}", ORGANIZATION), "keeper"
-        )  # type: ignore[misc]
+            partial(open_catalog, f"postgresql://keeper{password}@{place}", ORGANIZATION), "password"
+        )
         assert "wrong" not in said.message
     passfile = tmp_path / "passwords"
     passfile.write_text(f"127.0.0.1:{server.port}:*:keeper:s3cret\n")
@@ -871,7 +872,7 @@ def test_exports_are_found_by_number_and_by_id(session: Session) -> None:
     assert exports.get(session, "aabb01") == again
     refused(lambda: exports.get(session, "aabb"), "several exports begin with aabb", f"{number}: aabb02")
     for name in ("aab", "ffff", "987", "9" * 40, "%%%%", ""):
-        refused(lambda name=name: exports.get(session, name), "there is no export")  # type: ignore[misc]
+        refused(partial(exports.get, session, name), "there is no export")
 
 
 def test_exports_are_listed_newest_first_and_by_what_they_are(session: Session) -> None:

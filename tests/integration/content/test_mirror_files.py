@@ -2,6 +2,7 @@
 """Mirrors of plain files, and repositories made of them: from real servers, to a real client."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,19 +80,15 @@ def test_who_read_the_list_before_still_finds_what_is_gone_from_it(
 
 
 def test_parts_are_chosen_by_name_and_listed_anew(mirror: Mirror) -> None:
-    some = Source(**{**values(mirror.source), "exclude": (Filter(name="doc/*"),)})
+    some = replace(mirror.source, exclude=(Filter(name="doc/*"),))
     mirror.clone(some)
     assert set(mirror.files) == {"disk.iso", "tools/[x] ü.bin", "PULP_MANIFEST"}
-    one = Source(**{**values(mirror.source), "partial": True, "requirements": ("disk.iso", "disk.img")})
+    one = replace(mirror.source, partial=True, requirements=("disk.iso", "disk.img"))
     outcome = mirror.clone(one)
     assert [(each.relation, each.nearest) for each in outcome.unresolved] == [
         ("disk.img", "there is disk.iso")
     ]
     assert mirror.files["PULP_MANIFEST"].count(b"\n") == 1
-
-
-def values(source: Source) -> dict[str, object]:
-    return {name: getattr(source, name) for name in source.__slots__}  # type: ignore[attr-defined]
 
 
 def test_a_file_that_is_not_what_the_list_says_is_not_published(
