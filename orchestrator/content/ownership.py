@@ -6,6 +6,7 @@ content id. Whose an address is tell the upstream addresses of the catalog's rep
 above it), the trees that are published here, and the manifest of the export that the address lies in.
 """
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -56,7 +57,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What the catalog knows of others than one repository."""
+    """What the catalog knows of others whose content one repository may not take."""
 
     repository: Repository
     product: Product
@@ -74,7 +75,8 @@ class Claims:
                 self._refuse(claim.owner, addresses)
         for export in exports:
             for owner in owners_in(export, taken):
-                self._refuse(owner, addresses)
+                if not may_take(self.product, owner):
+                    self._refuse(owner, addresses)
 
     def _is_list(self, address: str) -> bool:
         return address in (self.repository.upstream.get(key) for key in LISTS)
@@ -84,8 +86,6 @@ class Claims:
 
     def _refuse(self, owner: Owner, addresses: Sequence[str]) -> None:
         product = self.product
-        if may_take(product, owner):
-            return
         own = f"of the vendor {product.vendor}" if product.kind is ProductKind.VENDOR else "custom"
         raise Refused(
             f"{self.repository.path} is {own} and cannot take what is at {', '.join(addresses)}:"
@@ -127,40 +127,41 @@ def _owner_of(product: ProductEntry, export: Export) -> Owner:
 
 
 def claims_on(workspace: Workspace, session: "Session", repository: Repository) -> Claims:
-    """What others than `repository` own: vendors' products of every organization, and its own organization's custom
-    ones. Mirrors of mirrors.yaml claim nothing: who may write that file may mirror what he likes."""
+    """What `repository` may not take of others: vendors' products of every organization, and its own organization's
+    custom ones. The upstreams of mirrors.yaml are nobody's: who may write that file may mirror what he likes."""
     from orchestrator.content.catalog import organizations, products, repositories
 
+    own = products.get(session, repository.organization, repository.product)
+    here = (*territory(workspace.root.as_uri()), "repositories")
     found = []
     for organization in organizations.all(session):
         by_label = {product.label: product for product in products.all(session, organization.label)}
         for other in repositories.all(session, organization.label):
             product = by_label[other.product]
-            foreign = product.kind is ProductKind.VENDOR or organization.label == repository.organization
-            same = (other.organization, other.path) == (repository.organization, repository.path)
-            if foreign and not same:
-                found.append(_claim(workspace, product, other))
-    own = products.get(session, repository.organization, repository.product)
+            owner = Owner(product.kind, product.vendor, product.content_id, _known(other))
+            near = product.kind is ProductKind.VENDOR or organization.label == repository.organization
+            if near and not may_take(own, owner):
+                found.append(_claim(owner, product, other, (*here, other.store)))
     return Claims(repository, own, tuple(found))
 
 
-def _claim(workspace: Workspace, product: Product, repository: Repository) -> Claim:
+def _known(repository: Repository) -> str:
+    return f"as {repository.organization}/{repository.path} is brought in from there, or published there"
+
+
+def _claim(owner: Owner, product: Product, repository: Repository, here: Territory) -> Claim:
     """Its upstream, and where it lies on this machine."""
     bases: list[str] = []
-    if not repository.mirror:
-        try:
-            bases = [base_address(each) for each in baseurls(product, repository)]
-        except Invalid:
-            bases = []  # it can bring nothing in, so nothing is there that is its own
+    # What cannot be an address brings nothing in.
+    with contextlib.suppress(Invalid):
+        bases = [] if repository.mirror else [base_address(each) for each in baseurls(product, repository)]
     parts = repositories_of(repository)
-    here = territory(workspace.store(repository).path.as_uri())
     lists = [str(repository.upstream[key]) for key in LISTS if repository.upstream.get(key)]
-    known = f"as {repository.organization}/{repository.path} is brought in from there, or published there"
     return Claim(
         (*territories(repository.type, bases, parts), here),
         (*territories(repository.type, bases, parts, exact=True), here),
         tuple(lists),
-        Owner(product.kind, product.vendor, product.content_id, known),
+        owner,
     )
 
 

@@ -21,7 +21,7 @@ from orchestrator.content.workspace import Workspace
 from orchestrator.errors import BadContent, Interrupted, Refused, TransferFailed
 
 # Bytes of the largest entry file, and of the largest manifest, that is looked at.
-_LIMIT = 64 << 20
+_ENTRY, _MANIFEST = 64 << 20, 16 << 20
 # So many levels above a place its export is looked for.
 _LEVELS = 6
 _RELEASE = re.compile(rb"^(?:SHA256|SHA512|SHA1|MD5Sum|Suite|Codename|Origin|Date):", re.MULTILINE)
@@ -74,7 +74,7 @@ class Scout:
     def look(self, address: str, source: Source) -> Found:
         """Which entry files of the source's repositories are below this address."""
         wanted = entries(source)
-        asked = [Request((address + quoted(path),), limit=_LIMIT) for paths in wanted for path in paths]
+        asked = [Request((address + quoted(path),), limit=_ENTRY) for paths in wanted for path in paths]
         answers = iter(self._transfer.fetch(asked))
         there, missing = [], []
         for paths in wanted:
@@ -91,7 +91,7 @@ class Scout:
         """The exports that an address lies in, the nearest first. Raises Refused for one that cannot be read: whose
         content it holds cannot be told then."""
         places = parents(address, _LEVELS)
-        answers = self._transfer.fetch([Request((p + manifests.MANIFEST,), limit=_LIMIT) for p in places])
+        answers = self._transfer.fetch([Request((p + manifests.MANIFEST,), limit=_MANIFEST) for p in places])
         found = []
         for place, result in zip(places, answers, strict=True):
             if result.ending not in (Ending.DONE, *_ABSENT):

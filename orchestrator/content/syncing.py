@@ -25,7 +25,7 @@ from orchestrator.content.probing import Scout
 from orchestrator.content.sourcing import Upstream, addresses_of, upstream_of
 from orchestrator.content.tree import key_file
 from orchestrator.content.workspace import Workspace
-from orchestrator.errors import Interrupted, OrchestratorError
+from orchestrator.errors import Interrupted, Invalid, OrchestratorError, Refused
 
 
 class Options(TypedDict, total=False):
@@ -173,31 +173,37 @@ def _named(outcome: Outcome, repository: Repository, store: str) -> Outcome:
     return replace(outcome, source=repository.path)
 
 
-def fetch_missing(workspace: Workspace, repository: Repository, files: Sequence[StoredFile]) -> Fetched:
+def fetch_missing(
+    workspace: Workspace, repository: Repository, files: Sequence[StoredFile], *, wait: float = 0.0
+) -> Fetched:
     """Bring the bytes of a snapshot's files that the pool lacks in again, by their digests: from trees that have them,
-    from the keys, then from where the repository is brought in. Raises as `sync` does when it cannot be asked, and Busy
-    when another run is at work on it."""
-    repository, upstream, override, claims = _prepared(
-        workspace, repository.organization, repository.path, ""
-    )
+    then from where the repository is brought in, and its keys. What cannot be had so is told. Raises Busy after `wait`
+    seconds of another run's work on it, TransferFailed when a place does not answer, Interrupted."""
     pool, store = workspace.pool, workspace.store(repository)
-    with store.lock():
+    with store.lock(wait):
         absent = [file for file in files if pool.size(file.sha256) != file.size]
         trees = [each.tree for each in store.generations()]
         missing = [file for file in absent if not _taken_back(pool, trees, file)]
-        if not missing:
-            return Fetched(tuple(absent), ())
-        upstream = _checked(workspace, upstream, override, claims)
-        with workspace.engine(upstream.sources, [repository]) as engine:
-            if upstream.source.keys:
-                from orchestrator.content.signatures import Keyring
-
-                key_file(engine, Keyring.load(upstream.source.keys).armoured())
-            brought = engine.fetcher(upstream.source).bring([_wanted(file) for file in missing])
-            engine.pool.settle()
-    lost = tuple(_lost(each) for each in brought if each.stored is None)
+        lost = _brought(workspace, repository, missing) if missing else ()
     gone = {each.what for each in lost}
     return Fetched(tuple(file for file in absent if file.path not in gone), lost)
+
+
+def _brought(workspace: Workspace, repository: Repository, missing: Sequence[StoredFile]) -> tuple[Lost, ...]:
+    """What could not be brought in."""
+    try:
+        _, upstream, override, claims = _prepared(workspace, repository.organization, repository.path, "")
+        upstream = _checked(workspace, upstream, override, claims)
+    except (Refused, Invalid) as error:
+        return tuple(Lost(file.path, error.message) for file in missing)
+    with workspace.engine(upstream.sources, [repository]) as engine:
+        if upstream.source.keys:
+            from orchestrator.content.signatures import Keyring
+
+            key_file(engine, Keyring.load(upstream.source.keys).armoured())
+        brought = engine.fetcher(upstream.source).bring([_wanted(file) for file in missing])
+        engine.pool.settle()
+    return tuple(_lost(each) for each in brought if each.stored is None)
 
 
 def _taken_back(pool: Pool, trees: Sequence[Path], file: StoredFile) -> bool:

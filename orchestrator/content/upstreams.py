@@ -20,12 +20,14 @@ _PORTS = {"http": 80, "https": 443}
 Territory = tuple[str, ...]
 
 
-def base_address(text: str) -> str:
+def base_address(text: Any) -> str:
     """An address as the engine takes it: with its slash, an absolute path as file://. Raises Invalid."""
     from orchestrator.content import mirrors_model
 
+    if isinstance(text, str) and text.startswith("/"):
+        text = f"file://{quoted(text)}"
     try:
-        return mirrors_model.base_address(f"file://{quoted(text)}" if text.startswith("/") else text)
+        return mirrors_model.base_address(text)
     except ValueError as error:
         raise Invalid(f"{text!r} {error}") from None
 

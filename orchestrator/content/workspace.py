@@ -5,7 +5,7 @@ The functions of `syncing`, `views`, `exports`, `imports` take a `Workspace` and
 data, and tell what happens as events: a command, a phase step and a server stand on the same functions.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -88,14 +88,22 @@ class Workspace:
         """Where clients find a view."""
         return self.root / "published" / organization / environment / view
 
-    def engine(self, sources: Iterable[Source], repositories: Iterable[Repository] = ()) -> "Engine":
+    def engine(self, sources: Iterable[Source], repositories: Sequence[Repository] = ()) -> "Engine":
         """An engine for these sources, which publishes `repositories` where the catalog has them. A context
         manager."""
         from orchestrator.content.engine import Engine
 
         mirrors = Mirrors(self.root / "catalog", self.common, tuple(sources))
         places = {each.store: self.place(each) for each in repositories}
-        return Engine(mirrors, watch=self._watch, stop=self._stop, places=places)
+        names = {each.store: each.path for each in repositories}
+
+        def watch(event: Event) -> None:
+            """In the words of the catalog."""
+            name = names.get(event.source, event.source)
+            fields = event.fields | {"source": name} if "source" in event.fields else event.fields
+            self._watch(Event(event.name, name, fields))
+
+        return Engine(mirrors, watch=watch, stop=self._stop, places=places)
 
     def tell(self, name: Name, subject: str, **fields: Any) -> None:
         self._watch(Event(name, subject, fields))

@@ -5,59 +5,24 @@ python -m tests.support.exporting sweep DIRECTORY FORMAT TIMES   die at so many 
 """
 
 import os
-import random
-import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from orchestrator.content.exports import placing
-from orchestrator.content.exports.outcome import ExportOutcome
 from orchestrator.content.exports.records import all_records
-from orchestrator.content.exports.request import ExportRequest
-from orchestrator.content.exports.running import export
-from orchestrator.content.exports.wish import Wish
-from orchestrator.content.signing import server_key
 from orchestrator.host import files
+from tests.support.export_site import complete_ones, contents, copy_tree, do, fill, request
 from tests.support.killing import Points
-from tests.support.snapshot_site import SnapshotSite, snapshot_site
-
-CHUNK = 150_000
-
-
-def fill(site: SnapshotSite, count: int = 4, size: int = 50_000) -> None:
-    """Two repositories with packages that no compression makes smaller."""
-    chance = random.Random(7)
-    for path in ("tools/base", "tools/extra"):
-        packages = {f"pool/main/{path[-1]}{number}.deb": chance.randbytes(size) for number in range(count)}
-        index = "".join(f"{name}\n" for name in packages)
-        site.publish(path, {"dists/stable/Release": index, **packages}, made="2026-11-20T10:00:00.000Z")
-    server_key(site.workspace.settings.key_file)
-
-
-def request(format_: str, **more: object) -> ExportRequest:
-    size = 0 if format_ == "dir" else CHUNK
-    return ExportRequest(subject_kind="library", format=format_, chunk_size=size, **more)  # type: ignore[arg-type]
-
-
-def contents(place: str | Path) -> dict[str, bytes]:
-    """Every file below `place`."""
-    root = Path(place)
-    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
-
-
-def complete_ones(exports: Path) -> list[Path]:
-    """What somebody who looks for exports takes for one."""
-    return [path.parent for path in exports.rglob("manifest.json") if ".partial" not in str(path)]
+from tests.support.snapshot_site import snapshot_site
 
 
 def sweep(directory: Path, format_: str, times: int) -> int:
     """The number of points; AssertionError where something looked complete that was not, or the end was another."""
     # What was written outlives the process without it; there are hundreds, on a disk that others use, too.
-    os.fsync = lambda _: None
-    placing.sync_file_system = lambda _: None  # type: ignore[attr-defined]
+    setattr(os, "fsync", _look_away)
+    setattr(placing, "sync_file_system", _look_away)
     before, root = directory / "before", directory / "root"
     with snapshot_site(root) as site:
         fill(site)
@@ -65,7 +30,7 @@ def sweep(directory: Path, format_: str, times: int) -> int:
     expected, total = _undisturbed(before, root, format_)
     for turn in range(times):
         point = 1 + turn * total // times
-        _copy(before, root)
+        copy_tree(before, root)
         died = _in_child(point, lambda: _export(root, format_))
         where = f"{format_}, killed at point {point} of {total}"
         assert died or point > total, where
@@ -81,17 +46,21 @@ def sweep(directory: Path, format_: str, times: int) -> int:
     return total
 
 
+def _look_away(_: object) -> None:
+    pass
+
+
 def _undisturbed(before: Path, root: Path, format_: str) -> tuple[Mapping[str, bytes], int]:
-    _copy(before, root)
+    copy_tree(before, root)
     count = root.parent / "count"
     _in_child(0, lambda: _export(root, format_), count)
     [place] = complete_ones(root / "exports")
     return contents(place), int(count.read_text())
 
 
-def _export(root: Path, format_: str) -> ExportOutcome:
+def _export(root: Path, format_: str) -> None:
     with snapshot_site(root) as site:
-        return export(site.workspace, request(format_), Wish())
+        do(site, request(format_))
 
 
 def _in_child(point: int, work: Callable[[], object], count: Path | None = None) -> bool:
@@ -99,7 +68,7 @@ def _in_child(point: int, work: Callable[[], object], count: Path | None = None)
     child = os.fork()
     if child == 0:
         points = Points(point, "")
-        points.make_deadly(files, placing, sync=lambda path: None)
+        points.make_deadly(files, placing, sync=_look_away)
         work()
         if count is not None:
             count.write_text(str(points.passed))
@@ -108,12 +77,6 @@ def _in_child(point: int, work: Callable[[], object], count: Path | None = None)
     died = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
     assert died or status == 0, status
     return died
-
-
-def _copy(root: Path, to: Path) -> None:
-    """With its hard links."""
-    shutil.rmtree(to, ignore_errors=True)
-    subprocess.run(["cp", "-a", root, to], check=True)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,13 @@
 """A content server whose repositories are filled from mappings of paths and texts: real pool, real trees, real
 catalog, and no package in it."""
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from orchestrator.content import snapshotting
@@ -139,6 +141,14 @@ def snapshot_site(root: Path, template: Path | None = None, **settings: Any) -> 
     events: list[Event] = []
     with Workspace(chosen, TESTER, watch=events.append) as workspace:
         yield SnapshotSite(workspace, events)
+
+
+@contextmanager
+def in_memory() -> Iterator[Path]:
+    """A directory that no disk is waited for, where there is such a place: what is tested is no durability."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(prefix="content-", dir=memory if os.access(memory, os.W_OK) else None) as directory:
+        yield Path(directory)
 
 
 def catalog_template(directory: Path) -> Path:

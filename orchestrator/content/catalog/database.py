@@ -45,7 +45,9 @@ class Catalog:
                     session.connection()  # its turn begins here, not at the first change
                     yield session
             except IntegrityError as error:
-                raise Refused(f"the catalog does not take that: {error.orig}") from None
+                raise Refused(
+                    f"the catalog does not take that: {' '.join(str(error.orig).split())}"
+                ) from None
 
     def close(self) -> None:
         self._connections.close()

@@ -19,6 +19,7 @@ from orchestrator.host.files import FileLock, fsync_directory, make_directory
 
 # Seconds that one process waits for another that brings the catalog up.
 _PATIENCE = 300.0
+_VERSION = "alembic_version"
 _OURS = {"organization", "product", "repository", "snapshot", "view", "environment"}
 
 
@@ -27,7 +28,7 @@ def bring_up(connections: Connections, organization: str) -> None:
     what is no catalog, or one of a newer version, and OSError."""
     with _alone(connections.file), connections.upgrading.begin() as connection:
         tables = set(inspect(connection).get_table_names())
-        revision = _revision(connection) if "alembic_version" in tables else None
+        revision = _revision(connection) if _VERSION in tables else None
         if revision == HEAD:
             return  # by another process, meanwhile
         _check(connections.where, tables, revision)
@@ -40,6 +41,9 @@ def bring_up(connections: Connections, organization: str) -> None:
 
 
 def _revision(connection: Connection) -> str | None:
+    """None when the table is another program's."""
+    if [each["name"] for each in inspect(connection).get_columns(_VERSION)] != ["version_num"]:
+        return None
     revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
     return revision
 

@@ -15,7 +15,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from orchestrator.content.model import StoredFile
 from orchestrator.content.pool import Pool, hash_file
@@ -67,17 +67,17 @@ def _can_link(tree: Path, pool: Pool, files: Iterable[StoredFile]) -> bool:
 
 def _sweep(tree: Path, wanted: set[str]) -> None:
     """Remove what does not belong into `tree`."""
+    directories = {str(above) for path in wanted for above in PurePosixPath(path).parents}
     for directory, names, files in os.walk(tree, topdown=True):
         inside = os.path.relpath(directory, tree)
         prefix = "" if inside == "." else f"{inside}/"
         for name in files:
             if prefix + name not in wanted:
                 os.unlink(f"{directory}/{name}")
-        for name in [
-            name for name in names if os.path.islink(f"{directory}/{name}") or prefix + name in wanted
-        ]:
-            names.remove(name)
-            _remove(Path(directory) / name)
+        for name in list(names):
+            if os.path.islink(f"{directory}/{name}") or prefix + name not in directories:
+                names.remove(name)
+                _remove(Path(directory) / name)
 
 
 def _remove(path: Path) -> None:

@@ -77,7 +77,10 @@ class Finishing:
             )
         if item.kind == "environment" and item.changes:
             return any(("version", f"{view} {number}", "") in self._bad for view, number in item.show)
-        if item.kind in ("organization", "product", "key", "view") and item.changes:
+        if item.kind == "view" and item.changes:
+            newest = max((each for each in manifest.versions if each.view == item.name), key=lambda v: v.number)
+            return any(("repository", sent, inventory) in self._bad for _, sent, inventory in newest.contents)
+        if item.kind in ("organization", "product", "key") and item.changes:
             repositories = [each for each in self._planned.items if each.kind == "repository"]
             changing = [each for each in repositories if each.changes]
             return bool(changing) and all(each in waiting for each in changing)

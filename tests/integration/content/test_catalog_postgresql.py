@@ -254,6 +254,8 @@ def test_a_database_that_another_program_migrates_is_refused(databases: Database
     _execute(url, "CREATE TABLE alembic_version (version_num TEXT)")
     _execute(url, "INSERT INTO alembic_version VALUES ('af12')")
     refused(lambda: open_catalog(url, ORGANIZATION), "is no catalog", "alembic_version")
+    _execute(url, "ALTER TABLE alembic_version RENAME COLUMN version_num TO other")
+    refused(lambda: open_catalog(url, ORGANIZATION), "is no catalog", "alembic_version")
 
 
 def _execute(url: str, statement: str) -> None:

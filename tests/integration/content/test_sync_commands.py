@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from orchestrator.cli.repository_sync import Scope, set_source, sync
+from orchestrator.errors import UsageError
 from tests.support.file_directory import FileDirectory
 from tests.support.static_server import static_server
 
@@ -59,7 +61,9 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 def test_a_sync_tells_what_it_does_and_what_came_of_it(server: Server) -> None:
     assert "isos/all: 1 package" in server.run("repository", "sync", "isos/all", "--dry-run").stdout
-    assert "published generation 1: 1 package" in server.run("repository", "sync", "isos/all").stdout
+    assert (
+        "isos/all: published generation 1: 1 package" in server.run("repository", "sync", "isos/all").stdout
+    )
     told = server.run("repository", "sync", "--all", "-o", "json").stdout.splitlines()
     result = json.loads(told[-1])
     assert (result["event"], result["exit_code"]) == ("result", 0)
@@ -90,16 +94,22 @@ def test_what_is_not_there_is_refused_with_what_was_looked_at(server: Server, tm
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("names", "scope", "undo"),
     [
-        ("sync",),
-        ("sync", "isos/all", "--all"),
-        ("set-source", "isos/all"),
-        ("set-source", "--scope", "organization", "acme", "/media"),
-        ("set-source", "isos/all", "/media", "--undo"),
+        (["isos/all"], Scope.REPOSITORY, False),
+        (["acme", "/media"], Scope.ORGANIZATION, False),
+        ([], Scope.PRODUCT, True),
+        (["isos/all", "/media"], Scope.REPOSITORY, True),
     ],
 )
 def test_a_command_line_that_says_too_little_or_too_much_is_told_so(
-    tmp_path: Path, words: tuple[str, ...]
+    names: list[str], scope: Scope, undo: bool
 ) -> None:
-    Server(tmp_path / "server", "http://up.example/").run("repository", *words, code=2)
+    with pytest.raises(UsageError, match="takes"):
+        set_source(names, scope, undo=undo)
+
+
+def test_a_sync_is_of_something() -> None:
+    for names, everything in ((None, False), (["isos/all"], True)):
+        with pytest.raises(UsageError, match="--all"):
+            sync(names, everything=everything)

@@ -20,6 +20,7 @@ from orchestrator.content.mirrors_file import load_mirrors
 from orchestrator.content.model import StoredFile
 from orchestrator.content.outcome import Status
 from orchestrator.content.overriding import set_source
+from orchestrator.content.sourcing import upstream_of
 from orchestrator.content.syncing import fetch_missing, sync_each, syncable
 from orchestrator.errors import BadContent, Invalid, Refused, Stale, TransferFailed
 from tests.support.catalog_site import ORGANIZATION, CatalogSite, catalog_site, custom, write_export
@@ -119,6 +120,18 @@ def test_rpms_and_files_are_brought_in_too(site: CatalogSite, server: StaticServ
     assert site.sync("mixed/rpms").outcome.packages == 1
     assert site.sync("mixed/isos").outcome.packages == 2
     assert site.shown("mixed/isos")["doc/read me, please.txt"] == b"read"
+
+
+def test_what_was_published_without_becoming_a_snapshot_becomes_one(site: CatalogSite, deb: str) -> None:
+    """As after a crash between the two."""
+    repository = site.get(deb)
+    with site.workspace.catalog.reading() as session:
+        upstream = upstream_of(site.workspace, session, repository)
+    with site.workspace.engine(upstream.sources, [repository]) as engine:
+        assert clone(engine, upstream.sources, [], Wish())[0].error is None
+    done = site.sync(deb)
+    assert (done.outcome.status, done.snapshot and done.snapshot.number) == (Status.UNCHANGED, 1)
+    assert {event.source for event in site.events} == {deb}, "told in the words of the catalog"
 
 
 # What the catalog says ----------------------------------------------------------------------------------
@@ -427,3 +440,10 @@ def test_missing_bytes_are_brought_in_again_by_their_digests(site: CatalogSite, 
     assert [(lost.what, "404" in lost.why) for lost in fetched.lost] == [(gone.path, True)]
     assert all(pool.size(file.sha256) == file.size for file in files)
     assert fetch_missing(site.workspace, site.get(deb), files).brought == ()
+
+
+def test_what_is_missing_of_a_repository_without_an_upstream_is_told(site: CatalogSite) -> None:
+    site.product("own")
+    made = site.repository("own/imported", "rpm", {})
+    fetched = fetch_missing(site.workspace, made, [StoredFile("a.rpm", 3, "0" * 64)])
+    assert [(lost.what, "no upstream" in lost.why) for lost in fetched.lost] == [("a.rpm", True)]

@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 from alembic.script import ScriptDirectory
 
-from orchestrator.content.catalog import connecting, organizations, products
+from orchestrator.content.catalog import audit, connecting, organizations, products
 from orchestrator.content.catalog.database import open_catalog
 from orchestrator.content.catalog.migrations import HEAD, configuration, knows
 from orchestrator.content.settings import ContentSettings
-from orchestrator.errors import Busy, Invalid, NotPermitted, OrchestratorError, Refused
+from orchestrator.errors import Busy, Invalid, NotPermitted, OrchestratorError, Refused, StateUnwritable
 from orchestrator.host.files import FileLock
 from tests.support.catalogs import ALICE, ORGANIZATION, a_product
+from tests.support.disks import small_disk
 from tests.support.nobody import as_nobody, public_directory
 
 
@@ -194,3 +195,25 @@ def test_a_failed_opening_is_told_without_a_traceback_of_the_database(tmp_path: 
         open_catalog(f"sqlite:///{file}", ORGANIZATION)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
     assert caught.value.hint
+
+
+def test_a_full_disk_is_told_and_what_was_there_stays(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", "450k") as disk:
+        catalog = open_catalog(f"sqlite:///{disk}/catalog.sqlite", ORGANIZATION)
+
+        noted = 0
+
+        def note_for_ever() -> None:
+            nonlocal noted
+            while True:
+                with catalog.changing(ALICE) as session:
+                    audit.note(session, ALICE, "test", "acme", {"filler": "x" * 10_000})
+                noted += 1
+
+        with pytest.raises(StateUnwritable, match="full"):
+            note_for_ever()
+        with catalog.reading() as session:
+            assert len(audit.all(session)) == noted
+        catalog.close()
+    with small_disk(tmp_path / "smaller", "96k") as disk, pytest.raises(StateUnwritable, match="full"):
+        open_catalog(f"sqlite:///{disk}/catalog.sqlite", ORGANIZATION)
