@@ -9,8 +9,9 @@ import re
 from pathlib import Path
 
 from orchestrator.content import links
-from orchestrator.content.catalog import products, repositories
+from orchestrator.content.catalog import organizations, products, repositories
 from orchestrator.content.catalog.model import DEFAULT_VIEW, LIBRARY, Product, Repository, RepositoryType
+from orchestrator.content.events import Name
 from orchestrator.content.generations import MirrorStore, store_names
 from orchestrator.content.workspace import Workspace
 from orchestrator.errors import Refused
@@ -28,7 +29,13 @@ def adopt_mirrors(workspace: Workspace) -> list[Repository]:
     with workspace.catalog.reading() as session:
         known = repositories.all(session, organization)
         names = [name for name in names if repositories.by_mirror(session, name) is None]
+        # Both would be at published/NAME.
+        claimed = {each.label for each in organizations.all(session)}
         has_product = any(each.label == PRODUCT for each in products.all(session, organization))
+    for name in claimed & set(names):
+        text = f"the mirror {name} is no repository of the catalog: an organization has its name"
+        workspace.tell(Name.WARNING, name, text=text)
+    names = [name for name in names if name not in claimed]
     if not names:
         return []
     taken = {each.label for each in known if each.product == PRODUCT}

@@ -61,10 +61,9 @@ def publish(workspace: Workspace, organization: str, label: str, *, description:
     contents = _composed(workspace, view) if view.views else _current(workspace, view)
     newest = max(before, key=lambda each: each.number, default=None)
     if newest is None or newest.contents != contents:
-        made = ViewVersion(
-            organization, label, newest.number + 1 if newest else 1, clock.timestamp(), contents, description
-        )
         with workspace.catalog.changing(workspace.actor) as session:
+            number = views.next_number(session, organization, label)
+            made = ViewVersion(organization, label, number, clock.timestamp(), contents, description)
             views.add_version(session, made)
             _note(workspace, session, "view.publish", made, {"repositories": len(contents)})
     else:

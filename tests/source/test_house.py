@@ -23,7 +23,7 @@ LAYERS = {
     "services": {"config", "host", "errors"},
     "content": {"config", "host", "errors"},
     "config": {"services.order", "errors"},
-    "host": set[str](),
+    "host": {"errors"},
     "errors": set[str](),
 }
 

@@ -21,8 +21,8 @@ from tests.support.snapshot_site import snapshot_site
 def sweep(directory: Path, format_: str, times: int) -> int:
     """The number of points; AssertionError where something looked complete that was not, or the end was another."""
     # What was written outlives the process without it; there are hundreds, on a disk that others use, too.
-    setattr(os, "fsync", _look_away)
-    setattr(placing, "sync_file_system", _look_away)
+    for module, name in ((os, "fsync"), (placing, "sync_file_system")):
+        setattr(module, name, _look_away)
     before, root = directory / "before", directory / "root"
     with snapshot_site(root) as site:
         fill(site)

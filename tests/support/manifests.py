@@ -37,19 +37,26 @@ def a_manifest() -> Manifest:
             (
                 RepositoryEntry("os", "base", "deb", one, 3, 1, 500, MADE, base=two, suites=("stable main",)),
                 RepositoryEntry("os", "base", "deb", two, 3, 1, 400, MADE, base=two),
-                RepositoryEntry("tools", "extra", "rpm", one, 3, 1, 500, MADE, name="Extra", keys=("vendor",)),
+                RepositoryEntry(
+                    "tools", "extra", "rpm", one, 3, 1, 500, MADE, name="Extra", keys=("vendor",)
+                ),
             ),
             (
                 ProductEntry("os", "vendor", "The OS", "osvendor", "os-9"),
                 ProductEntry("tools", "custom", "Tools"),
             ),
             (
-                VersionEntry("web", 3, MADE, (("os/base", "os/base", one), ("tools/extra", "tools/extra", one))),
+                VersionEntry(
+                    "web", 3, MADE, (("os/base", "os/base", one), ("tools/extra", "tools/extra", one))
+                ),
                 VersionEntry("db", 1, MADE, (("os/base", "os/base", two),), "Databases", "the first"),
             ),
             (EnvironmentEntry("dev", "library", {"web": 3, "db": 1}),),
             (KeyEntry("vendor", "-----BEGIN PGP PUBLIC KEY BLOCK-----\n"),),
-            (ChunkEntry(1, one, 2, 700, ("os/base",)), ChunkEntry(2, two, 1, 200, ("os/base", "tools/extra"))),
+            (
+                ChunkEntry(1, one, 2, 700, ("os/base",)),
+                ChunkEntry(2, two, 1, 200, ("os/base", "tools/extra")),
+            ),
             "site-2",
             Base(export=digest("base")[:32]),
             "0123456789abcdef",

@@ -62,10 +62,14 @@ class SnapshotSite:
         kind = ProductKind.VENDOR if vendor else ProductKind.CUSTOM
         with self.workspace.catalog.changing(TESTER) as session:
             if product not in {each.label for each in products.all(session, ORGANIZATION)}:
-                made = Product(ORGANIZATION, product, kind, vendor=vendor, content_id=vendor and f"{vendor}-1")
+                made = Product(
+                    ORGANIZATION, product, kind, vendor=vendor, content_id=vendor and f"{vendor}-1"
+                )
                 products.create(session, made)
             if path not in {each.path for each in repositories.all(session, ORGANIZATION)}:
-                repositories.create(session, Repository(ORGANIZATION, product, label, type_, name=f"The {label}"))
+                repositories.create(
+                    session, Repository(ORGANIZATION, product, label, type_, name=f"The {label}")
+                )
             return repositories.get(session, ORGANIZATION, path)
 
     def publish(
@@ -86,7 +90,13 @@ class SnapshotSite:
         return self.publish_files(path, files, type_=type_, made=made, mode=mode)
 
     def publish_files(
-        self, path: str, files: list[StoredFile], *, type_: RepositoryType = "deb", made: str = "", mode: str = "verbatim"
+        self,
+        path: str,
+        files: list[StoredFile],
+        *,
+        type_: RepositoryType = "deb",
+        made: str = "",
+        mode: str = "verbatim",
     ) -> Snapshot:
         """The same, of files that are in the pool."""
         repository = self.repository(path, type_)
@@ -129,8 +139,6 @@ class SnapshotSite:
         return [str(each.fields["text"]) for each in self.events if each.name == "warning"]
 
 
-
-
 @contextmanager
 def snapshot_site(root: Path, template: Path | None = None, **settings: Any) -> Iterator[SnapshotSite]:
     """`template` is a new catalog of `ORGANIZATION` that was made before, which saves half a second."""
@@ -147,7 +155,9 @@ def snapshot_site(root: Path, template: Path | None = None, **settings: Any) -> 
 def in_memory() -> Iterator[Path]:
     """A directory that no disk is waited for, where there is such a place: what is tested is no durability."""
     memory = Path("/dev/shm")
-    with TemporaryDirectory(prefix="content-", dir=memory if os.access(memory, os.W_OK) else None) as directory:
+    with TemporaryDirectory(
+        prefix="content-", dir=memory if os.access(memory, os.W_OK) else None
+    ) as directory:
         yield Path(directory)
 
 

@@ -81,9 +81,7 @@ class IsoReader:
         try:
             yield
         except ValueError as error:
-            raise BadContent(
-                f"{self._path}: {error}", hint="if it is a copy, copy it again"
-            ) from None
+            raise BadContent(f"{self._path}: {error}", hint="if it is a copy, copy it again") from None
 
     def _whole_size(self) -> int:
         try:

@@ -223,7 +223,9 @@ def test_the_plan_is_exact_and_the_same_each_time(site: SnapshotSite) -> None:
     site.publish("web/base", deb("a", "b"))
     site.publish("web/files", {"large.img": bytes(300_000), "PULP_MANIFEST": "list"}, type_="file")
     for format_ in ("tar", "tgz", "iso"):
-        request = replace(ExportRequest(), format=format_, chunk_size=800_000 if format_ == "iso" else 150_000)
+        request = replace(
+            ExportRequest(), format=format_, chunk_size=800_000 if format_ == "iso" else 150_000
+        )
         plan, again = (plan_export(site.workspace, request) for _ in range(2))
         assert plan.manifest_bytes == again.manifest_bytes
         writer = writer_of(plan.manifest.format)
@@ -238,11 +240,15 @@ def test_the_plan_is_exact_and_the_same_each_time(site: SnapshotSite) -> None:
             assert PublicKey(server_key(site.workspace.settings.key_file).public.raw).fits(
                 small["manifest.sig"], small["manifest.json"]
             )
-            sums = dict(reversed(line.split("  ")) for line in small["SHA256SUMS"].decode().splitlines())
+            sums = {line[66:]: line[:64] for line in small["SHA256SUMS"].decode().splitlines()}
             whole = {piece.place: piece.sha256 for piece in chunk.pieces if piece.is_whole}
             assert sums == {
                 **whole,
-                **{path: hashlib.sha256(data).hexdigest() for path, data in small.items() if path != "SHA256SUMS"},
+                **{
+                    path: hashlib.sha256(data).hexdigest()
+                    for path, data in small.items()
+                    if path != "SHA256SUMS"
+                },
             }
         assert sum(chunk.bytes for chunk in plan.chunks) == plan.bytes
 
@@ -368,11 +374,15 @@ def test_an_increment_is_built_on_the_last_complete_export_of_its_line(site: Sna
     assert bases["new/one"] == ""
     assert sent(third) == {"a", "e"}
     assert third.receipt == receipts.leads_to(third.manifest)
-    nothing = record(site, third) and plan_export(site.workspace, INCREMENT)
-    assert (nothing.objects, len(nothing.chunks)) == ({}, 1)
+    record(site, third)
+    nothing = plan_export(site.workspace, INCREMENT)
+    assert nothing.objects == {}
+    assert len(nothing.chunks) == 1
 
 
-def test_what_a_destination_confirmed_counts_more_than_what_it_was_sent(site: SnapshotSite, tmp_path: Path) -> None:
+def test_what_a_destination_confirmed_counts_more_than_what_it_was_sent(
+    site: SnapshotSite, tmp_path: Path
+) -> None:
     site.publish("web/base", deb("a"))
     first = plan_export(site.workspace, ExportRequest(destination="site-2"))
     record(site, first)
@@ -407,7 +417,9 @@ def test_a_base_is_named_by_number_id_digest_file_or_directory(site: SnapshotSit
     made = record(site, first)
     site.publish("web/base", deb("a", "b"))
     record(site, plan_export(site.workspace, ExportRequest()))
-    (tmp_path / "receipt.json").write_bytes(receipts.to_file(receipt_of(first), server_key(tmp_path / "k.pem")))
+    (tmp_path / "receipt.json").write_bytes(
+        receipts.to_file(receipt_of(first), server_key(tmp_path / "k.pem"))
+    )
     (tmp_path / "export").mkdir()
     (tmp_path / "export" / "manifest.json").write_bytes(first.manifest_bytes)
     shown = show_digest(first.receipt)

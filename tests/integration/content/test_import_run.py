@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.receiving import Server, server
-from tests.support.sending import Sent, contents, increment, media_of, of
+from tests.support.sending import Sent, contents, of
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Receipts and requests: what travels back from a receiver, by file or by telephone."""
 
+import contextlib
 import json
 import random
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from orchestrator.content.exports.requests import MissingObjects
 from orchestrator.content.receipts import Receipt, is_digest, leads_to, read_digest, show_digest
 from orchestrator.content.sealing import canonical
 from orchestrator.content.signing import SigningKey, server_key
-from orchestrator.errors import BadContent, OrchestratorError, Refused
+from orchestrator.errors import BadContent, Refused
 from tests.support.manifests import MADE, a_manifest, digest
 
 HOLDINGS = (("os/base", digest("one")), ("tools/extra", digest("two")))
@@ -61,7 +62,14 @@ def test_a_digest_is_typed_in_any_case_with_any_gaps_and_for_a_part() -> None:
     assert len(shown) == 23
     assert [len(group) for group in shown.split("-")] == [5, 5, 5, 5]
     assert not set(shown) & set("ILOU")
-    for typed in (shown, shown.lower(), shown.replace("-", ""), shown.replace("-", " "), shown[:9], f" {shown}\n"):
+    for typed in (
+        shown,
+        shown.lower(),
+        shown.replace("-", ""),
+        shown.replace("-", " "),
+        shown[:9],
+        f" {shown}\n",
+    ):
         read = read_digest(typed)
         assert read is not None
         assert is_digest(read, RECEIPT.digest)
@@ -88,10 +96,9 @@ def test_a_receipt_that_was_changed_is_bad_content(key: SigningKey) -> None:
     for _ in range(150):
         changed = bytearray(data)
         changed[generator.randrange(len(data))] ^= 1 << generator.randrange(8)
-        try:  # in another spelling (of the signature, of blanks) it is the same
+        with contextlib.suppress(BadContent, Refused):
+            # In another spelling (of the signature, of blanks) it is the same.
             assert receipts.from_file(bytes(changed), "R") == RECEIPT
-        except OrchestratorError as error:
-            assert isinstance(error, BadContent | Refused)
     document = json.loads(data)
     document["repositories"].pop()
     with pytest.raises(BadContent, match="R was changed after it was sealed"):
@@ -118,25 +125,36 @@ Reader = Callable[[bytes, str], object]
 def test_nothing_that_is_sealed_makes_anything_but_an_error_that_is_told(kind: str, key: SigningKey) -> None:
     read: Reader = receipts.from_file if kind == "receipt" else requests.from_file
     data = receipts.to_file(RECEIPT, key) if kind == "receipt" else requests.to_file(MISSING, key)
-    values: tuple[Any, ...] = (None, 1, -1, "", "x", [], {}, [[]], [["a"]], [[1, 2]], [["os/base", 1]], [["x", "y", 1]])
+    values: tuple[Any, ...] = (
+        None,
+        1,
+        -1,
+        "",
+        "x",
+        [],
+        {},
+        [[]],
+        [["a"]],
+        [[1, 2]],
+        [["os/base", 1]],
+        [["x", "y", 1]],
+    )
     for name in json.loads(data):
         for value in values:
-            try:
+            with contextlib.suppress(BadContent, Refused):
                 read(sealed({**json.loads(data), name: value}, key), "F")
-            except OrchestratorError as error:
-                assert isinstance(error, BadContent | Refused)
         without = json.loads(data)
         del without[name]
-        try:
+        with contextlib.suppress(BadContent, Refused):
             read(sealed(without, key), "F")
-        except OrchestratorError as error:
-            assert isinstance(error, BadContent | Refused)
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"\xff", b"[" * 99_999, b'{"format_name": "orchestrator-export"}'])
+@pytest.mark.parametrize(
+    "data", [b"", b"{}", b"[]", b"\xff", b"[" * 99_999, b'{"format_name": "orchestrator-export"}']
+)
 def test_what_is_neither_is_bad_content(data: bytes) -> None:
     for read in (receipts.from_file, requests.from_file):
-        with pytest.raises(BadContent, match="^F "):
+        with pytest.raises(BadContent, match=r"^F "):
             read(data, "F")
 
 

@@ -157,7 +157,9 @@ def test_keys_are_trusted_listed_and_no_longer_trusted(tmp_path: Path, key: Sign
     assert trusted.keys() == {}
 
 
-def test_a_manifest_of_a_key_that_is_not_trusted_is_refused_with_its_id(tmp_path: Path, key: SigningKey) -> None:
+def test_a_manifest_of_a_key_that_is_not_trusted_is_refused_with_its_id(
+    tmp_path: Path, key: SigningKey
+) -> None:
     trusted, path = Trusted(tmp_path / "trusted"), tmp_path / "public.pem"
     with pytest.raises(Refused, match=key.public.id) as error:
         verify(*signed(key), trusted)
@@ -168,7 +170,9 @@ def test_a_manifest_of_a_key_that_is_not_trusted_is_refused_with_its_id(tmp_path
         verify(*signed(key), trusted)
 
 
-def test_a_manifest_that_was_changed_or_borrows_a_trusted_name_is_bad(tmp_path: Path, key: SigningKey) -> None:
+def test_a_manifest_that_was_changed_or_borrows_a_trusted_name_is_bad(
+    tmp_path: Path, key: SigningKey
+) -> None:
     trusted, path = Trusted(tmp_path / "trusted"), tmp_path / "public.pem"
     path.write_bytes(key.public.pem)
     trusted.trust(path)
@@ -184,7 +188,9 @@ def test_a_manifest_that_was_changed_or_borrows_a_trusted_name_is_bad(tmp_path: 
         verify(data, signature + b"\n", trusted)
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"signer": 1}', b'{"signer": ""}', b"[" * 99_999, b"\xff"])
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"{}", b'{"signer": 1}', b'{"signer": ""}', b"[" * 99_999, b"\xff"]
+)
 def test_a_manifest_that_does_not_say_who_signed_it_is_bad(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(BadContent, match="does not say who signed it"):
         verify(data, bytes(64), Trusted(tmp_path / "trusted"))

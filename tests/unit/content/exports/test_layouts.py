@@ -53,7 +53,11 @@ def test_metadata_is_what_clients_read_first(type_: RepositoryType, path: str, e
             ["dists/stable/updates/Release", "dists/stable/updates/main/binary-all/Packages"],
             ("stable/updates main",),
         ),
-        ("deb", ["dists/stable/Release", "dists/stable/updates/main/source/Sources"], ("stable updates/main",)),
+        (
+            "deb",
+            ["dists/stable/Release", "dists/stable/updates/main/source/Sources"],
+            ("stable updates/main",),
+        ),
         ("deb", ["Release", "Packages"], ("./",)),
         ("deb", ["12/InRelease", "12/Release"], ("12/",)),
         ("rpm", ["repodata/repomd.xml"], (".",)),

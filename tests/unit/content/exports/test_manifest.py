@@ -74,7 +74,7 @@ def test_another_major_version_is_refused_with_what_to_do(version: str) -> None:
     assert error.value.hint
 
 
-@pytest.mark.parametrize("version", ["1", "1.x", "", None, 1.0, "1.0.0", "١.0", "1.0\n"])
+@pytest.mark.parametrize("version", ["1", "1.x", "", None, 1.0, "1.0.0", "\u0661.0", "1.0\n"])
 def test_a_version_that_is_none_is_bad_content(version: Any) -> None:
     with pytest.raises(BadContent):
         read({**document_of(to_bytes(a_manifest())), "version": version})
@@ -98,7 +98,7 @@ def test_a_version_that_is_none_is_bad_content(version: Any) -> None:
     ],
 )
 def test_what_is_no_manifest_is_bad_content(data: bytes) -> None:
-    with pytest.raises(BadContent, match="^M "):
+    with pytest.raises(BadContent, match=r"^M "):
         from_bytes(data, "M")
 
 
@@ -176,11 +176,29 @@ WRONG: dict[str, Change] = {
 def test_a_manifest_that_contradicts_itself_is_bad_content(what: str) -> None:
     document = document_of(to_bytes(a_manifest()))
     WRONG[what](document)
-    with pytest.raises(BadContent, match="^M is"):
+    with pytest.raises(BadContent, match=r"^M is"):
         read(document)
 
 
-VALUES = (None, True, 0, -1, 1.5, 10**30, "", "x", "../x", "\0", "\ud800", "a" * 300, [], {}, [[]], [None], {"": 0})
+VALUES: tuple[Any, ...] = (
+    None,
+    True,
+    0,
+    -1,
+    1.5,
+    10**30,
+    "",
+    "x",
+    "../x",
+    "\0",
+    "\ud800",
+    "a" * 300,
+    [],
+    {},
+    [[]],
+    [None],
+    {"": 0},
+)
 
 
 def places(value: Any) -> Iterator[tuple[Any, Any]]:

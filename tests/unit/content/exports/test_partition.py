@@ -55,7 +55,9 @@ def test_every_byte_goes_once_and_no_medium_is_too_full(format_: ExportFormat, s
     measure = measure_of(format_)
     empty = measure([])
     capacity = empty + generator.choice([30_000, 200_000, 3_000_000])
-    given = objects(generator, generator.choice([1, 7, 60, 300]), generator.choice([50, 30_000, 5 * capacity]))
+    given = objects(
+        generator, generator.choice([1, 7, 60, 300]), generator.choice([50, 30_000, 5 * capacity])
+    )
     media = partition(given, capacity, measure, strict=False, named=str)
     check(given, media, capacity, measure)
     assert media == partition(given, capacity, measure, strict=False, named=str)

@@ -41,7 +41,9 @@ def test_a_size_is_that_of_the_medium_as_it_is_sold(text: str, size: int) -> Non
     assert parse_chunk_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["4,7G", "-1", "dvd9", "1iB", "G", "1e9", "65535", "1K", "0.00001G", "\u0661G"])
+@pytest.mark.parametrize(
+    "text", ["4,7G", "-1", "dvd9", "1iB", "G", "1e9", "65535", "1K", "0.00001G", "\u0661G"]
+)
 def test_a_size_that_is_none_or_too_small_is_invalid(text: str) -> None:
     with pytest.raises(Invalid) as error:
         parse_chunk_size(text)
