@@ -14,6 +14,7 @@ Needs no root and no systemd. `make demo` runs the whole story in an environment
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -27,6 +28,7 @@ from urllib.request import urlopen
 import installation
 import leftovers
 import terminals
+import upstream
 from failure import Failed
 from installation import Installation
 
@@ -87,6 +89,7 @@ def parse_options() -> argparse.Namespace:
 def tell(directory: Path, options: argparse.Namespace) -> None:
     stack = bring_up(directory, options)
     search(stack, "silent lighthouse")
+    ship_all(stack)
     switch(stack)
     say("What is to do? (exit 1: something is pending)")
     orchestrator(stack, "pending", expect=SOMETHING_PENDING)
@@ -100,6 +103,7 @@ def tell(directory: Path, options: argparse.Namespace) -> None:
     orchestrator(stack, "runs", "show")
     search(stack, "silent lighthouse lem")
     show_mirrors(stack)
+    show_branch(stack)
     say("Once more: the one-shot steps are done, only the default steps run.")
     orchestrator(stack, "upgrade", "-y")
     suggest(stack)
@@ -116,7 +120,20 @@ def bring_up(directory: Path, options: argparse.Namespace) -> Installation:
     print(f"  built in {time.monotonic() - began:.1f} s")
     installation.serve_upstream(stack)
     orchestrator(stack, "services", "start")
+    say("The reader's packages, mirrored in part, are a view; its versions go on to the branch office.")
+    orchestrator(stack, "mirror", "clone")
+    orchestrator(stack, "apply", "-f", str(installation.SOURCE / "content.yaml"), "--yes")
     return stack
+
+
+def ship_all(stack: Installation) -> None:
+    """The first shipment to the branch office; after it the reader's project releases something new."""
+    say("The branch office has no network: media go there, the first time with all of it.")
+    orchestrator(stack, "view", "publish", "terminals")
+    orchestrator(stack, "environment", "promote", "terminals", "--to", "branch")
+    orchestrator(stack, "export", "complete", "view", "terminals", "--destination", "branch-office")
+    installation.release_upstream(stack)
+    print(f"  and then the reader's project releases {upstream.RELEASED.name} {upstream.RELEASED.version}")
 
 
 def switch(stack: Installation) -> None:
@@ -190,12 +207,15 @@ To end:
 # Doing and showing --------------------------------------------------------------------------------
 
 
-def orchestrator(stack: Installation, *arguments: str, expect: int | None = DONE) -> int:
-    """Run the command as a user would, on our output. Raises Failed at another exit code than expected."""
+def orchestrator(
+    stack: Installation, *arguments: str, expect: int | None = DONE, config: Path | None = None
+) -> int:
+    """Run the command as a user would, on our output; `config` is that of another server than ours. Raises Failed
+    at another exit code than expected."""
     say(f"$ orchestrator {' '.join(arguments)}", mark="")
     code = subprocess.run(
         [*installation.ORCHESTRATOR, *arguments],
-        env=environment_of(stack),
+        env=environment_of(stack) | ({"ORCHESTRATOR_CONFIG": str(config)} if config else {}),
         stdin=subprocess.DEVNULL,
         check=False,
     ).returncode
@@ -249,6 +269,25 @@ def show_mirrors(stack: Installation) -> None:
         print("".join(f"  {package}\n" for package in chosen), end="")
         if not any(package.startswith(terminals.WANTED) for package in chosen):
             raise Failed(f"{program} chose {chosen} to install {terminals.WANTED}")
+
+
+def show_branch(stack: Installation) -> None:
+    """The export of the upgrade on the way to a server without a network."""
+    say("Step 6026 has made a version of that, shown it to the branch, and exported what is new in it.")
+    orchestrator(stack, "export", "list")
+    media = stack.directory / "branch" / "media"
+    media.mkdir(parents=True)
+    for chunk in (stack.directory / "exports").rglob("*.tar"):
+        shutil.copy(chunk, media)
+    key = stack.directory / "branch" / "sender.pem"
+    with key.open("w") as out:
+        command = [*installation.ORCHESTRATOR, "export", "key"]
+        subprocess.run(command, env=environment_of(stack), stdout=out, check=True)
+    say("In the branch office: the sender's key, carried there by hand, and the media.")
+    branch = stack.branch_config
+    orchestrator(stack, "import", "trust", str(key), config=branch)
+    orchestrator(stack, "import", "run", str(media), config=branch)
+    orchestrator(stack, "view", "show", "terminals", config=branch)
 
 
 def fetch(stack: Installation, path: str, **parameters: str) -> Any:

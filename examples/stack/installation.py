@@ -59,6 +59,11 @@ class Installation:
         return (self.directory / "current" / "VERSION").read_text().strip()
 
     @property
+    def branch_config(self) -> Path:
+        """Of the server of the branch office."""
+        return self.directory / "etc" / "branch.yaml"
+
+    @property
     def mirrors_file(self) -> Path:
         return self.directory / "etc" / "mirrors.yaml"
 
@@ -102,6 +107,7 @@ def create_version_1(installation: Installation, load_seconds: float, count: int
     installation.conf.write_text("".join(lines))
     _install(SOURCE / "orchestrator.yaml.in", installation.config, _placeholders(installation))
     _install(SOURCE / "mirrors.yaml.in", installation.mirrors_file, _placeholders(installation))
+    _install(SOURCE / "branch.yaml.in", installation.branch_config, _placeholders(installation))
     upstream.make_key(installation.directory / "etc" / "mirrors.key", "Bookshelf <admin@example.org>")
     upstream.create(installation.directory / "upstream", ORCHESTRATOR, installation.mirrors_file)
     install_package(installation, "1.0")
@@ -120,6 +126,12 @@ def serve_upstream(installation: Installation) -> None:
         postgresql.as_service_user(),
         settings["BOOKSHELF_PYTHON"],
     )
+
+
+def release_upstream(installation: Installation) -> None:
+    """The reader's project releases something new."""
+    directory = installation.directory / "upstream"
+    upstream.release(directory, [upstream.RELEASED], ORCHESTRATOR, installation.mirrors_file)
 
 
 def _empty(directory: Path) -> None:

@@ -26,6 +26,8 @@ OFFERED = (
     Package("reader-games", "3.0", "For long winter evenings", {"libshelf": ""}),
     Package("reader-doc", "2.0", "The manual", {}),
 )
+# What the project releases while we upgrade.
+RELEASED = Package("libshelf", "2.4", "Talk to Bookshelf", {})
 PATIENCE = 10.0
 
 
@@ -35,15 +37,20 @@ def create(directory: Path, orchestrator: Sequence[str], config: Path) -> None:
     `orchestrator` is how to run it, `config` any mirrors.yaml. Raises Failed.
     """
     directory.mkdir()
-    key = directory / "project.key"
-    make_key(key, "The Reader Project <reader@example.org>")
+    make_key(directory / "project.key", "The Reader Project <reader@example.org>")
+    release(directory, OFFERED, orchestrator, config)
+
+
+def release(directory: Path, offered: Sequence[Package], orchestrator: Sequence[str], config: Path) -> None:
+    """Add packages to both repositories. Raises Failed."""
     for kind, build in (("deb", packages.deb), ("rpm", packages.rpm)):
         place = directory / "built" / kind
-        place.mkdir(parents=True)
-        for package in OFFERED:
+        place.mkdir(parents=True, exist_ok=True)
+        for package in offered:
             name, data = build(package)
             (place / name).write_bytes(data)
-        options = ["--sign-with", str(key), "--config", str(config), "--destination", str(directory)]
+        options = ["--sign-with", str(directory / "project.key")]
+        options += ["--config", str(config), "--destination", str(directory)]
         done = subprocess.run(
             [*orchestrator, "mirror", "create", f"reader-{kind}", str(place), *options],
             capture_output=True,

@@ -8,7 +8,7 @@ goes on at its next chunk, and one that the step has made is not made again; an 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,7 +147,8 @@ class Promote(_OnContent):
 
 @dataclass(frozen=True, slots=True)
 class Export(_OnContent):
-    """`kind` "auto" is an increment where there is something to build on. `options` are the others of an
+    """`kind` "auto" is an increment where there is something to build on, and nothing where nothing has changed since.
+    `options` are the others of an
     `ExportRequest`."""
 
     subject_kind: str = "library"
@@ -171,8 +172,14 @@ class Export(_OnContent):
         note = Path(context.environment["ORCHESTRATOR_SCRATCH_DIR"]) / f"export.{self.subject_kind}.json"
         with self._workspace(context) as (workspace, organization):
             kind = _noted(note, lambda: self._kind(workspace, organization))
+            request = self._request(organization, kind)
             wish = Wish(to=self.to, fetch_missing=self.fetch_missing, wait_lock=self.wait_lock)
-            outcome = export(workspace, self._request(organization, kind), wish)
+            if self.kind == "auto" and kind == "increment":
+                planned = export(workspace, request, replace(wish, dry_run=True))
+                if not planned.objects and planned.exit_code is ExitCode.DONE:
+                    context.say("nothing has changed since the last export: there is nothing to send")
+                    return
+            outcome = export(workspace, request, wish)
         for line in outcome_lines(outcome):
             context.say(line.text)
         if outcome.exit_code is not ExitCode.DONE:

@@ -83,23 +83,39 @@ def test_the_upgrade_mirrors_in_part_and_real_clients_choose_from_the_mirrors(
     story: tuple[Bookshelf, str],
 ) -> None:
     stack, told = story
-    mirrors = (stack.directory / "mirrors" / "published").iterdir()
+    published = stack.directory / "mirrors" / "published"
+    mirrors = [published / name for name in ("terminals-debian", "terminals-rocky")]
     files = [path for mirror in mirrors for path in mirror.resolve().rglob("*")]
     names = {path.name for path in files if path.suffix in (".deb", ".rpm")}
 
     assert names == {
         "bookshelf-reader_2.0_amd64.deb",
-        "libshelf_2.3_amd64.deb",
+        "libshelf_2.3_amd64.deb",  # of the generation before: clients may still ask for it
+        "libshelf_2.4_amd64.deb",
         "reader-fonts_1.0_amd64.deb",
         "bookshelf-reader-2.0-1.noarch.rpm",
         "libshelf-2.3-1.noarch.rpm",
+        "libshelf-2.4-1.noarch.rpm",
         "reader-fonts-1.0-1.noarch.rpm",
     }
-    for client, shown in (("apt-get", "  libshelf 2.3\n"), ("dnf", "  libshelf-2.3-1\n")):
+    for client, shown in (("apt-get", "  libshelf 2.4\n"), ("dnf", "  libshelf-2.4-1\n")):
         assert (shown in told) == (
             shutil.which(client) is not None and (client == "apt-get" or os.geteuid() == 0)
         )
-    assert "6025_mirror_reader.yaml: terminals-rocky: unchanged, generation 1" in told
+    assert "6025_mirror_reader.yaml: terminals-rocky: unchanged, generation 2" in told
+
+
+def test_the_upgrade_releases_a_version_to_the_branch_office_which_takes_it_in(
+    story: tuple[Bookshelf, str],
+) -> None:
+    stack, told = story
+    library = stack.directory / "branch" / "content" / "published" / "bookshelf" / "library"
+
+    assert "export 2 is complete" in told
+    assert told.count("imported completely") == 2
+    assert "nothing has changed since the last export" in told.rpartition("$ orchestrator upgrade -y\n")[2]
+    shown = library / "terminals" / "mirrors" / "terminals-debian" / "pool"
+    assert list(shown.rglob("libshelf_2.4_amd64.deb"))
 
 
 def test_the_backup_holds_version_1(story: tuple[Bookshelf, str]) -> None:

@@ -70,6 +70,8 @@ def test_the_wheel_ships_its_data(wheel: Path) -> None:
     assert any(name.startswith("share/orchestrator/scripts.d/check/") for name in shared)
     assert {
         "share/man/man8/orchestrator.8",
+        "share/man/man8/orchestrator-content.8",
+        "share/man/man5/content.yaml.5",
         "share/man/man5/mirrors.yaml.5",
         "share/man/man5/orchestrator.yaml.5",
         "share/man/man7/orchestrator-scripts.7",

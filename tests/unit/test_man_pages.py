@@ -13,9 +13,11 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from orchestrator.cli.actions import known_actions
+from orchestrator.cli.content_actions import KEYS
 from orchestrator.config import model
 from orchestrator.config.quantities import parse_duration
 from orchestrator.content import mirrors_model
+from orchestrator.content.declaration import file as declaration
 from orchestrator.errors import ExitCode
 from orchestrator.host import processes
 from orchestrator.upgrade.header import FIELDS
@@ -26,7 +28,9 @@ from tests.support.requirements import require
 MAN = Path(__file__).resolve().parents[2] / "man"
 PAGES = sorted(MAN.iterdir())
 
-_CONFIGURATION, _MIRRORS = "orchestrator.yaml.5", "mirrors.yaml.5"
+_CONFIGURATION, _MIRRORS, _DECLARATION = "orchestrator.yaml.5", "mirrors.yaml.5", "content.yaml.5"
+_PROGRAM, _CONTENT = "orchestrator.8", "orchestrator-content.8"
+_SCRIPTS = "orchestrator-scripts.7"
 # Where each model of a configuration file is explained: page, then subsection.
 PLACES: dict[type[BaseModel], tuple[str, str]] = {
     model.Config: (_CONFIGURATION, "Top level"),
@@ -54,6 +58,14 @@ PLACES: dict[type[BaseModel], tuple[str, str]] = {
     mirrors_model.Source: (_MIRRORS, "sources"),
     mirrors_model.Rule: (_MIRRORS, "include and exclude"),
     mirrors_model.Auth: (_MIRRORS, "auth"),
+    model.Content: (_CONFIGURATION, "content"),
+    model.Exports: (_CONFIGURATION, "export_rules"),
+    declaration.Declared: (_DECLARATION, "Top level"),
+    declaration.DeclaredOrganization: (_DECLARATION, "organizations"),
+    declaration.DeclaredProduct: (_DECLARATION, "products"),
+    declaration.DeclaredRepository: (_DECLARATION, "repositories"),
+    declaration.DeclaredView: (_DECLARATION, "views"),
+    declaration.DeclaredEnvironment: (_DECLARATION, "environments"),
 }
 # The loaders fill these in; the pages tell with what in a sentence.
 DEFAULTS_IN_PROSE = frozenset(
@@ -103,6 +115,7 @@ def own_fields(of: type[BaseModel]) -> dict[str, FieldInfo]:
 
 def models() -> Iterator[type[BaseModel]]:
     """Every model that a user writes keys of."""
+    yield declaration.DeclaredRepository  # its other keys are a source's
     waiting: list[type[BaseModel]] = [model.Model]
     while waiting:
         children = waiting.pop().__subclasses__()
@@ -110,11 +123,11 @@ def models() -> Iterator[type[BaseModel]]:
         waiting += children
 
 
-# orchestrator.yaml(5) and mirrors.yaml(5) -----------------------------------------------------------
+# The files of section 5 -----------------------------------------------------------------------------
 
 
 def test_every_model_of_a_configuration_file_has_a_place_in_a_page() -> None:
-    homes = (model.__name__, Phase.__module__, mirrors_model.__name__)
+    homes = (model.__name__, Phase.__module__, mirrors_model.__name__, declaration.__name__)
     assert {found for found in models() if found.__module__ in homes} == set(PLACES)
 
 
@@ -189,6 +202,26 @@ def test_the_example_of_mirrors_is_valid_but_for_files_that_are_not_there(tmp_pa
     ]
 
 
+def test_the_example_of_a_declaration_is_valid_but_for_files_that_are_not_there(tmp_path: Path) -> None:
+    from orchestrator.content.declaration.file import load_declaration
+
+    text = example(_DECLARATION)
+    (tmp_path / "content.yaml").write_text(text)
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "archive.asc").write_text("a certificate")
+    declared = load_declaration(tmp_path / "content.yaml")
+    assert [name for kind, name in declared.items if kind == "repository"] == [
+        "acme/tools/mos",
+        "acme/tools/images",
+        "acme/centos/os",
+    ]
+    assert [name for kind, name in declared.items if kind == "environment"] == [
+        "acme/library",
+        "acme/test",
+        "acme/prod",
+    ]
+
+
 # orchestrator-scripts(7) ----------------------------------------------------------------------------
 
 
@@ -199,21 +232,42 @@ def entries(page: str, section: str, macro: str) -> list[str]:
 
 
 def test_the_scripts_page_has_exactly_the_header_fields() -> None:
-    assert entries("orchestrator-scripts.7", "HEADER", "Cm") == list(FIELDS)
+    assert entries(_SCRIPTS, "HEADER", "Cm") == list(FIELDS)
 
 
 def test_the_scripts_page_has_exactly_the_actions() -> None:
-    assert set(entries("orchestrator-scripts.7", "ACTIONS", "Cm")) == set(known_actions().parsers)
+    assert set(entries(_SCRIPTS, "ACTIONS", "Cm")) == set(known_actions().parsers)
 
 
 def test_the_scripts_page_has_exactly_the_kinds() -> None:
-    kinds = entries("orchestrator-scripts.7", "FINDING STEPS", "Pa")
+    kinds = entries(_SCRIPTS, "FINDING STEPS", "Pa")
     assert kinds == [f"{kind}/" for kind in Kind]
 
 
-# orchestrator(8) ------------------------------------------------------------------------------------
+def words_of_action(name: str) -> set[str]:
+    """The words that stand in `Cm` behind the item of an action."""
+    lines = sections(_SCRIPTS, "Sh")["ACTIONS"]
+    start = next(number for number, line in enumerate(lines) if line.startswith(f".It Cm {name} "))
+    end = next(number for number, line in enumerate(lines[start + 1 :], start + 1) if line[:4] in (".It ", ".El"))
+    told = [re.sub(r"^\.P[qo] ", ".", line) for line in lines[start + 1 : end]]
+    return {word for line in told if line.startswith(".Cm ") for word in re.findall(r"\b[a-z_]+\b", line)}
 
-_FLAGS = re.compile(r"\bFl (-?[a-z-]+)(?: [|,] (-?[a-z-]+))?")
+
+@pytest.mark.parametrize("name", KEYS)
+def test_the_scripts_page_has_exactly_the_keys_of_an_action_of_the_content_server(name: str) -> None:
+    other = {"orchestrator", *name.split("."), "run", "complete", "increment", "auto", "true", "false"}
+    assert words_of_action(name) - other == set(KEYS[name]) - other
+
+
+# orchestrator(8) and orchestrator-content(8) --------------------------------------------------------
+
+_FLAGS = re.compile(r"\bFl (-?[A-Za-z-]+)(?: [|,] (-?[a-z-]+))?")
+# The groups of commands that orchestrator-content(8) explains; all others are in orchestrator(8).
+_OF_CONTENT = {"organization", "product", "repository", "view", "environment", "apply", "export", "import"}
+
+
+def page_of(name: str) -> str:
+    return _CONTENT if name.split()[0] in _OF_CONTENT else _PROGRAM
 
 
 def root_command() -> Any:
@@ -252,39 +306,40 @@ def flags_in(lines: list[str]) -> set[str]:
 
 def usage_and_items(name: str) -> tuple[list[str], list[str]]:
     """The usage lines of a command, and the list items that explain its own options."""
-    lines = sections("orchestrator.8", "Ss")[name]
+    lines = sections(page_of(name), "Ss")[name]
     end = lines.index(".Pp")
     return lines[:end], [line for line in lines[end:] if line.startswith(".It Fl ")]
 
 
-def common_items() -> tuple[set[str], set[str]]:
+def common_items(page: str) -> tuple[set[str], set[str]]:
     """The options that are explained once: those of the program itself, those of many commands."""
-    lines = sections("orchestrator.8", "Sh")["OPTIONS"]
-    middle = lines.index(".Pp")
+    lines = sections(page, "Sh")["OPTIONS"]
+    middle = lines.index(".Pp") if page == _PROGRAM else 0
     first, second = (
         [x for x in part if x.startswith(".It Fl ")] for part in (lines[:middle], lines[middle:])
     )
     return flags_in(first), flags_in(second)
 
 
-def test_the_page_has_exactly_the_commands() -> None:
-    assert set(sections("orchestrator.8", "Ss")) == set(leaf_commands())
+def test_the_pages_have_exactly_the_commands() -> None:
+    for page in (_PROGRAM, _CONTENT):
+        assert list(sections(page, "Ss")) == [name for name in leaf_commands() if page_of(name) == page]
 
 
 def test_the_page_has_exactly_the_options_of_the_program_itself() -> None:
-    assert common_items()[0] == options_of(root_command())
+    assert common_items(_PROGRAM)[0] == options_of(root_command())
 
 
 @pytest.mark.parametrize("name", leaf_commands())
 def test_the_page_has_exactly_the_options_and_arguments_of_a_command(name: str) -> None:
     command = leaf_commands()[name]
     usage, items = usage_and_items(name)
-    assert usage[:2] == [".Nm", f".Cm {name}"]
+    assert usage[:2] == [".Nm" if page_of(name) == _PROGRAM else ".Nm orchestrator", f".Cm {name}"]
     assert flags_in(usage) == options_of(command)
     assert flags_in(items) <= flags_in(usage)
-    assert flags_in(usage) <= flags_in(items) | common_items()[1], "an option is not explained"
+    assert flags_in(usage) <= flags_in(items) | common_items(page_of(name))[1], "an option is not explained"
     without_options = [re.sub(r"Fl .*", "", line) for line in usage[2:]]
-    assert re.findall(r"Ar ([a-z]+)", " ".join(without_options)) == arguments_of(command)
+    assert "".join(re.findall(r"Ar ([a-z]+)", " ".join(without_options))) == "".join(arguments_of(command))
 
 
 @pytest.mark.parametrize("name", leaf_commands())
@@ -297,8 +352,17 @@ def test_a_required_option_is_not_shown_as_optional(name: str) -> None:
 
 
 def test_the_page_has_exactly_the_exit_codes() -> None:
-    lines = sections("orchestrator.8", "Sh")["EXIT STATUS"]
-    assert [int(line.split()[1]) for line in lines if line.startswith(".It ")] == sorted(ExitCode)
+    assert exit_codes(_PROGRAM) == sorted(ExitCode)
+
+
+def test_the_page_of_content_has_the_exit_codes_that_need_no_steps() -> None:
+    of_steps = {ExitCode.SERVICE_FAILED, ExitCode.QUESTION_OPEN}
+    assert exit_codes(_CONTENT) == sorted(set(ExitCode) - of_steps)
+
+
+def exit_codes(page: str) -> list[int]:
+    lines = sections(page, "Sh")["EXIT STATUS"]
+    return [int(line.split()[1]) for line in lines if line.startswith(".It ")]
 
 
 # All ------------------------------------------------------------------------------------------------
@@ -306,7 +370,9 @@ def test_the_page_has_exactly_the_exit_codes() -> None:
 
 def test_every_page_is_there() -> None:
     assert [page.name for page in PAGES] == [
+        "content.yaml.5",
         "mirrors.yaml.5",
+        "orchestrator-content.8",
         "orchestrator-scripts.7",
         "orchestrator.8",
         "orchestrator.yaml.5",
@@ -325,5 +391,5 @@ def test_a_page_begins_with_its_licence_and_refers_only_to_pages_that_exist(page
     text = page.read_text()
     assert text.startswith('.\\" SPDX-License-Identifier: GPL-3.0-or-later\n')
     ours = {name.name for name in PAGES}
-    for name, section in re.findall(r"\.Xr ((?:orchestrator|mirrors)\S*) (\d)", text):
+    for name, section in re.findall(r"\.Xr ((?:orchestrator|mirrors|content)\S*) (\d)", text):
         assert f"{name}.{section}" in ours

@@ -4,6 +4,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.content.adopting import adopt_mirrors
 from orchestrator.content.catalog import (
     audit,
     environments,
@@ -39,6 +40,7 @@ def found_state(session: "Session") -> State:
 
 def changes_to(workspace: Workspace, declared: State, *, prune: bool = False) -> list[Change]:
     """What `apply` would do."""
+    adopt_mirrors(workspace)
     with workspace.catalog.reading() as session:
         return difference(declared, found_state(session), prune=prune)
 

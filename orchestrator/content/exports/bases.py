@@ -5,7 +5,7 @@ In the order of trust: a receipt, in which the receiver says so; an earlier expo
 some moment. Of each repository that is the inventories of one or (two views, two versions) more snapshots.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,9 +55,9 @@ def find_base(
 
 def has_base(workspace: Workspace, request: ExportRequest) -> bool:
     """Whether an increment could be built on something without anybody saying on what."""
-    subject = Subject(request.subject_kind, request.organization, ",".join(sorted(request.names)))
-    with workspace.catalog.reading() as session:
-        return exports.latest(session, request.organization, subject, request.destination) is not None
+    organization = request.organization or workspace.settings.organization
+    subject = Subject(request.subject_kind, organization, ",".join(sorted(set(request.names))))
+    return _last(workspace, request.destination, subject, set()) is not None
 
 
 def _at(workspace: Workspace, moment: str, selection: Selection) -> Holdings:
@@ -86,19 +86,31 @@ def _known(workspace: Workspace, holdings: Holdings, selection: Selection) -> Ho
 # --- without anything said: what the destination has confirmed, else what it was sent
 
 
-def _latest(workspace: Workspace, request: ExportRequest, selection: Selection) -> _Candidate:
-    subject = selection.subject
+def _last(
+    workspace: Workspace, destination: str, subject: Subject, paths: Collection[str]
+) -> _Candidate | None:
+    """A receipt is one of this line when its export was of the subject, or when it is of all that was imported and
+    has any of the repositories `paths`."""
+    organization = subject.organization
     with workspace.catalog.reading() as session:
-        confirmed = [each for each in received.all(session) if each.destination == request.destination]
-        sent = exports.latest(session, request.organization, subject, request.destination)
-        ours = exports.all(session, request.organization, subject=subject)
+        confirmed = [each for each in received.all(session) if each.destination == destination]
+        sent = exports.latest(session, organization, subject, destination)
+        ours = exports.all(session, organization, subject=subject) if confirmed else []
     ids = {each.export_id for each in ours}
     for each in confirmed:
         receipt = receipts.from_file(each.document.encode(), f"the receipt {each.digest[:12]}")
-        if receipt.export in ids:
+        of_all = not receipt.export and receipt.organization == organization
+        if receipt.export in ids or (of_all and any(path in paths for path, _ in receipt.holdings)):
             return _of_receipt(receipt)
-    if sent is not None:
-        return _of_export(sent)
+    return None if sent is None else _of_export(sent)
+
+
+def _latest(workspace: Workspace, request: ExportRequest, selection: Selection) -> _Candidate:
+    subject = selection.subject
+    paths = {item.repository.path for item in selection.items}
+    found = _last(workspace, request.destination, subject, paths)
+    if found is not None:
+        return found
     what = f"the {subject.kind} {subject.name}" if subject.name else "the library"
     whom = f" for {request.destination}" if request.destination else ""
     command = ["orchestrator export complete", subject.kind, *request.names]

@@ -113,7 +113,7 @@ class _Check:
         damaged: list[Damage] = []
         document, signature = self._sealed(damaged)
         manifest = manifests.from_bytes(document, f"the manifest of {self.place}")
-        self._signed(document, signature, damaged)
+        signature = signature if self._signed(document, signature, damaged) else b""
         chunks = self._chunks(manifest)
         self.workspace.tell(
             Name.CHECKING, subject_text(manifest.subject), files=len(chunks) or manifest.objects
@@ -158,10 +158,11 @@ class _Check:
         with closing(Medium(_reader(path, path.suffix.removeprefix(".")))) as medium:
             return medium.sealed()
 
-    def _signed(self, document: bytes, signature: bytes, damaged: list[Damage]) -> None:
+    def _signed(self, document: bytes, signature: bytes, damaged: list[Damage]) -> bool:
+        """Whether nothing speaks against the signature."""
         own = self.workspace.settings.key_file
         if own.exists() and signing.load_key(own).public.fits(signature, document):
-            return
+            return True
         try:
             signing.verify(
                 document, signature, signing.Trusted(self.workspace.settings.trusted), self.trust,
@@ -171,10 +172,12 @@ class _Check:
             if self.record is None:
                 raise
             damaged.append(Damage(0, SIGNATURE, f"does not fit: {error.message}"))
+            return False
         except Refused as error:
             if self.record is None:
                 raise
             self.notes.append(f"{error.message}: the manifest is the one in our record")
+        return True
 
     def _chunks(self, manifest: Manifest) -> list[tuple[int, Path]]:
         """Of a directory all chunks, there or not; of one medium that."""

@@ -117,7 +117,10 @@ class _Hashed:
 def address_of(text: str) -> str:
     """An address to send to, as it is kept in the record. Raises Invalid for one with a password, which everybody
     could read there, and for one below which there is nothing."""
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise Invalid(f"{text} is no address") from None
     if parts.username or parts.password:
         raise Invalid(
             "an address with a password is for everybody to read", hint="put it into a file: --netrc FILE"

@@ -42,7 +42,8 @@ class MediaCheck:
     def __init__(
         self, manifest: Manifest, sealed: tuple[bytes, bytes], tell: Callable[[int], None] = lambda _: None
     ) -> None:
-        """`sealed` are the bytes of manifest and signature that are believed; `tell` is called with bytes read."""
+        """`sealed` are the bytes of manifest and signature (b"": nobody knows it) that are believed; `tell` is called
+        with bytes read."""
         self._manifest, self._tell = manifest, tell
         self._sealed = {MANIFEST: sealed[0], SIGNATURE: sealed[1]}
         self._digests = {inventory_place(each.inventory): each.inventory for each in manifest.repositories}
@@ -63,7 +64,7 @@ class MediaCheck:
     def small(self, path: str, data: bytes) -> str:
         """What is wrong with a small file, if anything is."""
         if path in self._sealed:
-            return "" if data == self._sealed[path] else "is not that of this export"
+            return "" if self._sealed[path] in (b"", data) else "is not that of this export"
         if path in self._digests:
             return "" if hashlib.sha256(data).hexdigest() == self._digests[path] else "is damaged"
         return "" if path in (README, SUMS) or path.startswith("inventories/") else "is not of this export"

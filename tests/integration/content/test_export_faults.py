@@ -8,10 +8,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from orchestrator.content.catalog import exports
 from orchestrator.content.events import Event
 from orchestrator.content.exports import records
 from orchestrator.content.exports.lines import line_lock
@@ -53,7 +55,7 @@ def site(template: Path, tmp_path: Path) -> Iterator[SnapshotSite]:
 
 @pytest.mark.parametrize("format_", ["tar", "dir"])
 def test_killed_anywhere_the_same_command_ends_with_the_same_bytes(tmp_path: Path, format_: str) -> None:
-    argv = [sys.executable, "-m", "tests.support.exporting", "sweep", tmp_path, format_, "10"]
+    argv = [sys.executable, "-m", "tests.support.exporting", "sweep", str(tmp_path), format_, "6"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 50
@@ -199,15 +201,15 @@ def test_a_quota_is_refused_before_the_first_byte(template: Path, tmp_path: Path
 
 
 def test_two_at_once_are_not_and_who_waits_finds_it_done(site: SnapshotSite) -> None:
-    exports = site.workspace.settings.exports
-    with line_lock(exports, LIBRARY, "", 0):
+    root = site.workspace.settings.exports
+    with line_lock(root, LIBRARY, "", 0):
         with pytest.raises(Busy, match=rf"the library \(pid {os.getpid()}"):
             do(site, request())
         assert do(site, request(destination="dc2")).state == "complete"
     held, let_go = threading.Event(), threading.Event()
 
     def other() -> None:
-        with line_lock(exports, LIBRARY, "", 0):
+        with line_lock(root, LIBRARY, "", 0):
             held.set()
             let_go.wait(10)
 
@@ -250,10 +252,6 @@ def test_a_crash_between_the_rename_and_the_record_is_mended(site: SnapshotSite)
     outcome = do(site, request())
     record = records.find(site.workspace, "1")
     with site.workspace.catalog.changing(TESTER) as session:
-        from dataclasses import replace
-
-        from orchestrator.content.catalog import exports
-
         exports.update(session, replace(record, state="partial"))
     (Path(outcome.place) / ".state.json").write_text("{}")
     assert do(site, request()).state == "there already"

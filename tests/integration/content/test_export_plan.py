@@ -15,6 +15,7 @@ from orchestrator.content.catalog import receipts as received
 from orchestrator.content.catalog.exports import ExportRecord
 from orchestrator.content.catalog.model import Key
 from orchestrator.content.exports import requests
+from orchestrator.content.exports.bases import has_base
 from orchestrator.content.exports.formats import writer_of
 from orchestrator.content.exports.manifest import from_bytes, read_index
 from orchestrator.content.exports.planning import ExportPlan, plan_again, plan_export
@@ -386,7 +387,7 @@ def test_what_a_destination_confirmed_counts_more_than_what_it_was_sent(
     site.publish("web/base", deb("a"))
     first = plan_export(site.workspace, ExportRequest(destination="site-2"))
     record(site, first)
-    confirm(site, first, "site-2")
+    confirm(site, receipt_of(first), "site-2")
     site.publish("web/base", deb("a", "b"))
     request = replace(INCREMENT, destination="site-2")
     record(site, plan_export(site.workspace, request))
@@ -398,15 +399,37 @@ def test_what_a_destination_confirmed_counts_more_than_what_it_was_sent(
         plan_export(site.workspace, replace(request, subject_kind="product", names=("web",)))
 
 
+def test_a_receipt_of_all_that_was_imported_is_one_of_each_of_its_repositories(site: SnapshotSite) -> None:
+    site.publish("web/base", deb("a"))
+    named = ExportRequest(subject_kind="product", names=("web",), destination="site-2")
+    first = plan_export(site.workspace, named)
+    confirm(site, replace(receipt_of(first), export=""), "site-2")
+    site.publish("web/base", deb("a", "b"))
+    site.publish("os/main", deb("c"))
+    assert sent(plan_export(site.workspace, replace(named, kind="increment"))) == {"b"}
+    assert sent(plan_export(site.workspace, replace(INCREMENT, destination="site-2"))) == {"b", "c"}
+    with pytest.raises(Refused):
+        plan_export(site.workspace, replace(named, kind="increment", names=("os",)))
+
+
+def test_whether_there_is_something_to_build_on_can_be_asked(site: SnapshotSite) -> None:
+    site.publish("web/base", deb("a"))
+    request = ExportRequest(subject_kind="product", names=("web", "web"), destination="site-2")
+    assert not has_base(site.workspace, request)
+    record(site, plan_export(site.workspace, request))
+    assert has_base(site.workspace, request)
+    assert not has_base(site.workspace, replace(request, destination=""))
+
+
 def receipt_of(plan: ExportPlan) -> Receipt:
     manifest = plan.manifest
     return Receipt(ORGANIZATION, manifest.id, "site-2", manifest.created, receipts.holdings_of(manifest))
 
 
-def confirm(site: SnapshotSite, plan: ExportPlan, destination: str) -> None:
-    """As if the receipt of an import had come back."""
-    data = receipts.to_file(receipt_of(plan), server_key(site.workspace.root / "receiver.pem"))
-    kept = received.Receipt(destination, plan.receipt, data.decode(), "2026-11-20T12:00:00.000Z")
+def confirm(site: SnapshotSite, receipt: Receipt, destination: str) -> None:
+    """As if a receipt had come back."""
+    data = receipts.to_file(receipt, server_key(site.workspace.root / "receiver.pem"))
+    kept = received.Receipt(destination, receipt.digest, data.decode(), "2026-11-20T12:00:00.000Z")
     with site.workspace.catalog.changing(TESTER) as session:
         received.put(session, kept)
 
