@@ -78,7 +78,9 @@ def complete(
         "until": until,
         "sign_with": sign_with,
     }
-    wish = _wish(to, netrc, wait_lock, only_chunk=only_chunk or 0, dry_run=dry_run, fetch_missing=fetch_missing)
+    wish = _wish(
+        to, netrc, wait_lock, only_chunk=only_chunk or 0, dry_run=dry_run, fetch_missing=fetch_missing
+    )
     _export(request, chunk_size, wish, config, output)
 
 
@@ -122,7 +124,9 @@ def incremental(
         "base": base,
         "sign_with": sign_with,
     }
-    wish = _wish(to, netrc, wait_lock, only_chunk=only_chunk or 0, dry_run=dry_run, fetch_missing=fetch_missing)
+    wish = _wish(
+        to, netrc, wait_lock, only_chunk=only_chunk or 0, dry_run=dry_run, fetch_missing=fetch_missing
+    )
     _export(request, chunk_size, wish, config, output)
 
 
@@ -150,7 +154,9 @@ def answer(
         "strict_chunks": strict_chunks,
         "sign_with": sign_with,
     }
-    wish = _wish(to, netrc, wait_lock, only_chunk=only_chunk or 0, dry_run=dry_run, fetch_missing=fetch_missing)
+    wish = _wish(
+        to, netrc, wait_lock, only_chunk=only_chunk or 0, dry_run=dry_run, fetch_missing=fetch_missing
+    )
     _export(request, chunk_size, wish, config, output)
 
 

@@ -157,9 +157,7 @@ FetchOption = Annotated[
     bool, typer.Option("--fetch-missing", help="Bring in what is not here from where it comes from.")
 ]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Number, or the first letters of the id.")]
-IdsArgument = Annotated[
-    list[str], typer.Argument(metavar="ID", help="Numbers, or the first letters of ids.")
-]
+IdsArgument = Annotated[list[str], typer.Argument(metavar="ID", help="Numbers, or the first letters of ids.")]
 
 
 class ExportGroup(TyperGroup):

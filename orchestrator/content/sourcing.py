@@ -14,7 +14,7 @@ from orchestrator.content import ownership
 from orchestrator.content.catalog.model import Product, Repository
 from orchestrator.content.pool import make_public_directory
 from orchestrator.content.source import Source
-from orchestrator.content.upstreams import LISTS, baseurls, is_absolute, relative_part
+from orchestrator.content.upstreams import baseurls, relative_part
 from orchestrator.content.workspace import Workspace
 from orchestrator.errors import Invalid, Problem, Refused
 from orchestrator.host.files import replace_file
@@ -135,15 +135,3 @@ def check_repository(workspace: Workspace, session: "Session", repository: Repos
 def addresses_of(source: Source) -> list[str]:
     """Bases, or the list."""
     return [*source.baseurls] or [source.mirrorlist or source.metalink]
-
-
-__all__ = [
-    "LISTS",
-    "Upstream",
-    "addresses_of",
-    "check_repository",
-    "is_absolute",
-    "key_file",
-    "read_upstream",
-    "upstream_of",
-]

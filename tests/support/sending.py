@@ -17,6 +17,7 @@ from orchestrator.content import inventories
 from orchestrator.content.exports import manifest as manifests
 from orchestrator.content.exports.front import Front
 from orchestrator.content.exports.manifest import (
+    Base,
     ChunkEntry,
     EnvironmentEntry,
     KeyEntry,
@@ -39,6 +40,7 @@ KEY = SigningKey(PublicKey(_SECRET.public_key().public_bytes_raw()), _SECRET)
 _OTHER = Ed25519PrivateKey.from_private_bytes(bytes(32))
 STRANGER = SigningKey(PublicKey(_OTHER.public_key().public_bytes_raw()), _OTHER)
 
+_BASE = 32 * "0"
 LIBRARY = Subject("library", ORGANIZATION)
 Contents = Mapping[str, bytes]  # the files of a repository, by path
 
@@ -150,9 +152,10 @@ class Sending:
             ChunkEntry(number, sha256(index), len(pieces), sum(piece.length for piece in pieces))
             for number, (index, pieces) in enumerate(zip(self.indexes, self.pieces, strict=True), 1)
         )
+        is_built_on = self.known or any(each.base for each in self.repositories)
         return manifests.with_id(
             Manifest(
-                "increment" if self.known or any(each.base for each in self.repositories) else "complete",
+                "increment" if is_built_on else "complete",
                 "tar",
                 self.subject,
                 max(each.made for each in self.repositories),
@@ -162,6 +165,7 @@ class Sending:
                 self.environments,
                 self.keys,
                 chunks,
+                base=Base(export=_BASE) if is_built_on else None,
                 signer=self.signer.public.id,
                 objects=len(self.objects),
                 bytes=sum(map(len, self.objects.values())),

@@ -14,6 +14,7 @@ import contextlib
 import io
 import json
 import os
+import random
 import re
 import shlex
 import subprocess
@@ -31,7 +32,7 @@ from tests.support.apt_client import AptClient
 from tests.support.deb_repository import Deb, DebRepository
 from tests.support.dnf_client import DnfClient
 from tests.support.file_directory import FileDirectory
-from tests.support.openpgp import key
+from tests.support.openpgp import Key, key
 from tests.support.product import ROOT, Outcome
 from tests.support.rpm_repository import Rpm, RpmRepository
 from tests.support.signed_rpms import sign_rpms
@@ -63,6 +64,15 @@ data:
   artifacts:
     rpms: ["lang-0:5-1.noarch"]
 ...
+---
+document: modulemd-defaults
+version: 1
+data:
+  module: lang
+  stream: "5"
+  profiles:
+    "5": [default]
+...
 """
 
 
@@ -75,6 +85,11 @@ def advisory(version: str) -> bytes:
  src="app-{version}-1.src.rpm"><filename>app-{version}-1.noarch.rpm</filename></package>
 </collection></pkglist></update></updates>
 """.encode()
+
+
+def noise(of: str, size: int) -> bytes:
+    """Bytes that cannot be compressed, the same each time."""
+    return random.Random(of).randbytes(size)
 
 
 @dataclass(frozen=True)
@@ -220,8 +235,8 @@ class Vendors:
         self._rpms({3: 2}.get(stage, stage))
         self._files({2: 1}.get(stage, stage))
         if stage >= 2:
-            date = FIRST + stage * DAY
-            DebRepository(self.root / "extra", key=key("other"), date=date).publish(Deb("more", f"{stage}.0"))
+            more = Deb("more", "2.0", filler=noise("more", 300_000))
+            DebRepository(self.root / "extra", key=key("other"), date=FIRST).publish(more)
 
     def _debs(self, version: int) -> None:
         """Two suites of one archive; in the second, what is newer."""
@@ -244,7 +259,7 @@ class Vendors:
         made.index(time=FIRST + version * DAY)
 
     def _files(self, version: int) -> None:
-        files = {"images/disk.img": b"disk %d" % version * 99, "notes": b"always the same"}
+        files = {"images/disk.img": noise(f"disk {version}", 700_000), "notes": b"always the same"}
         files |= {f"only-{version}": b"%d" % version}
         FileDirectory(self.root / "files").write(files)
 
@@ -308,10 +323,10 @@ class Seen:
     downloads: Mapping[str, bytes]
 
 
-def deb_source(base: str, path: str, suites: Sequence[str], who: str = "archive") -> str:
+def deb_source(base: str, path: str, suites: Sequence[str], who: Key | None = None) -> str:
     """A .sources file of a repository below `base`, signatures required."""
     lines = [f"Types: deb\nURIs: {base}{path}\nSuites: {' '.join(suites)}\nComponents: main\n"]
-    return "".join([*lines, "By-Hash: force\n", f"Signed-By: {key(who).public_file}\n"])
+    return "".join([*lines, "By-Hash: force\n", f"Signed-By: {(who or key()).public_file}\n"])
 
 
 def rpm_source(base: str, path: str) -> str:

@@ -132,12 +132,16 @@ class _Organization:
             yield Environment(label, name, environment.name, environment.after)
 
     def _keys(self) -> Iterator[Key]:
+        from orchestrator.content.signatures import Keyring
+
         for name, file in self._said.keys.items():
             try:
-                yield Key(self._label, name, (self._base / file).read_text())
-            except (OSError, UnicodeDecodeError) as error:
-                why = error.strerror if isinstance(error, OSError) else "is no text: armour it"
-                self._wrong(f"organizations.{self._label}.keys.{name}", f"{self._base / file}: {why}")
+                certificates = Keyring.load([self._base / file])
+            except Invalid as error:
+                for problem in error.problems:
+                    self._wrong(f"organizations.{self._label}.keys.{name}", str(problem))
+            else:
+                yield Key(self._label, name, certificates.armoured().decode())
 
     def _product(self, label: str, said: DeclaredProduct) -> Iterator[Item]:
         where = f"organizations.{self._label}.products.{label}"

@@ -160,14 +160,8 @@ class _Check:
 
     def _signed(self, document: bytes, signature: bytes, damaged: list[Damage]) -> bool:
         """Whether nothing speaks against the signature."""
-        own = self.workspace.settings.key_file
-        if own.exists() and signing.load_key(own).public.fits(signature, document):
-            return True
         try:
-            signing.verify(
-                document, signature, signing.Trusted(self.workspace.settings.trusted), self.trust,
-                name=f"the manifest of {self.place}",
-            )  # fmt: skip
+            self._check_signature(document, signature)
         except BadContent as error:
             if self.record is None:
                 raise
@@ -178,6 +172,20 @@ class _Check:
                 raise
             self.notes.append(f"{error.message}: the manifest is the one in our record")
         return True
+
+    def _check_signature(self, document: bytes, signature: bytes) -> None:
+        """Raises Refused when nobody trusts the signer, BadContent when it is not his signature."""
+        name, own = f"the manifest of {self.place}", self._own_key()
+        if own is not None and own.fits(signature, document):
+            return
+        if own is not None and manifests.from_bytes(document, name).signer == own.id:
+            raise BadContent(f"{name} was changed after it was signed, or its signature was")
+        trusted = signing.Trusted(self.workspace.settings.trusted)
+        signing.verify(document, signature, trusted, self.trust, name=name)
+
+    def _own_key(self) -> signing.PublicKey | None:
+        path = self.workspace.settings.key_file
+        return signing.load_key(path).public if path.exists() else None
 
     def _chunks(self, manifest: Manifest) -> list[tuple[int, Path]]:
         """Of a directory all chunks, there or not; of one medium that."""

@@ -10,7 +10,6 @@ from orchestrator.content.catalog.model import (
     DEFAULT_VIEW,
     LIBRARY,
     Repository,
-    check_label,
 )
 from orchestrator.content.exports.manifest import (
     EnvironmentEntry,
@@ -22,7 +21,6 @@ from orchestrator.content.exports.manifest import (
 )
 from orchestrator.content.imports.here import Here, Holdings
 from orchestrator.content.imports.protection import Ruling, rule
-from orchestrator.errors import Invalid
 
 ItemKind = Literal["organization", "product", "key", "repository", "view", "version", "environment"]
 
@@ -144,10 +142,6 @@ class _Decision:
 
     def _key(self, entry: KeyEntry) -> Item:
         item = Item("key", entry.name, Action.UNCHANGED)
-        try:
-            check_label(entry.name, "a key")
-        except Invalid as error:
-            return _refuse(item, error.message, error.hint)
         there = self.here.keys.get(entry.name)
         if there is None:
             return self._may_create(replace(item, action=Action.CREATE), f"the key {entry.name}")

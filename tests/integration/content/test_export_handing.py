@@ -3,8 +3,7 @@
 
 import base64
 import contextlib
-import io
-import tarfile
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.content.exports import handing, pruning
+from orchestrator.content.exports import pruning
 from orchestrator.content.exports.checking import verify
 from orchestrator.content.exports.records import all_records
 from orchestrator.errors import Invalid, Refused, TransferFailed, UsageError
@@ -142,23 +141,28 @@ def test_other_targets_are_refused(site: SnapshotSite, tmp_path: Path) -> None:
         do(site, request(), to="-")
 
 
+@contextlib.contextmanager
+def standard_output_in(path: Path) -> Iterator[None]:
+    saved = os.dup(1)
+    with path.open("wb") as stream:
+        os.dup2(stream.fileno(), 1)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)
+
+
 def test_standard_output_gets_a_chunk_and_history_goes_on_when_it_had_all(
-    site: SnapshotSite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    site: SnapshotSite, tmp_path: Path
 ) -> None:
-    class ToFile(handing.Output):
-        def take(self, chunk, plan, tell):  # type: ignore[no-untyped-def]
-            with monkeypatch.context() as patched, (tmp_path / chunk.file_name).open("wb") as stream:
-                from orchestrator.content.exports import sinks
-
-                real = sinks.StdoutSink
-                patched.setattr(sinks, "StdoutSink", lambda: real(stream.fileno()))
-                return super().take(chunk, plan, tell)
-
-    monkeypatch.setattr(handing, "Output", ToFile)
     for number, state in ((2, "partial"), (3, "partial"), (1, "complete")):
-        assert do(site, request(), to="-", only_chunk=number).state == state
+        with standard_output_in(tmp_path / f"library-{number}of3.tar"):
+            assert do(site, request(), to="-", only_chunk=number).state == state
     assert states(site) == ["complete"]
     whole = contents(do(site, request()).place)
     assert {path.name: path.read_bytes() for path in tmp_path.glob("*.tar")}.items() <= whole.items()
-    with tarfile.open(fileobj=io.BytesIO((tmp_path / "library-1of3.tar").read_bytes())) as archive:
-        assert archive.getnames()[0] == "manifest.json"
+    with standard_output_in(tmp_path / "again"):
+        do(site, request(), to="-", only_chunk=3)
+    assert (tmp_path / "again").read_bytes() == whole["library-3of3.tar"]
+    assert states(site) == ["complete", "complete"]

@@ -288,6 +288,18 @@ def test_what_lets_one_in_at_the_upstream_is_not_sent_elsewhere(
     site.sync("isos/all")
 
 
+def test_lists_of_mirrors_are_not_asked_for_when_it_comes_from_elsewhere(
+    site: CatalogSite, tmp_path: Path
+) -> None:
+    made = RpmRepository(tmp_path / "media/el9/tools/os", key=key()).write([Rpm("tool")])
+    site.product("el9")
+    upstream = {"metalink": "http://127.0.0.1:9/metalink?repo={repository}", "repositories": ["os"]}
+    site.repository("el9/tools", "rpm", upstream, [key().public])
+    done = site.sync("el9/tools", source_url=str(tmp_path / "media"))
+    assert done.address == f"{(tmp_path / 'media').as_uri()}/el9/tools/"
+    assert site.shown("el9/tools")["os/repodata/repomd.xml"] == made.repomd.read_bytes()
+
+
 # Where in a place a repository lies ---------------------------------------------------------------------
 
 

@@ -136,6 +136,19 @@ def test_a_wide_place_is_held_to_it_for_each_repository(world: World) -> None:
     assert "content rhel-9 of the vendor redhat" in caught.value.message
 
 
+def test_a_list_of_mirrors_is_an_address_too(world: World) -> None:
+    site = world.site
+    site.product("el9", vendor="el", content_id="el-9")
+    upstream = {
+        "metalink": "http://list.example/?repo={repository}",
+        "repositories": ["os"],
+        "unsigned": True,
+    }
+    site.repository("el9/os", "rpm", upstream)
+    with pytest.raises(Refused, match="content el-9 of the vendor el"):
+        site.repository("tools/os", "rpm", upstream)
+
+
 def test_vendors_of_one_name_share_an_archive_by_its_suites(world: World) -> None:
     site = world.site
     deb = {"baseurl": "http://archive.example/debian", "unsigned": True}
