@@ -15,7 +15,7 @@ from orchestrator.content.exports.pruning import Removed
 from orchestrator.content.receipts import show_digest
 
 _FILES_SHOWN, _DAMAGED_SHOWN = 10, 20
-COLUMNS = ("no", "made", "kind", "form", "size", "chunks", "of")
+COLUMNS = ("no", "made", "kind", "media", "size", "of")
 
 
 def outcome_lines(outcome: ExportOutcome) -> list[Line]:
@@ -131,9 +131,8 @@ def record_row(record: ExportRecord, size: int, base: str) -> tuple[str, ...]:
         str(record.number),
         record.made[:16].replace("T", " "),
         record.kind,
-        record.format,
+        f"{record.chunks} {record.format}" if record.chunks else record.format,
         show_size(size),
-        str(record.chunks or "-"),
         f"{what} ({', '.join(notes)})" if notes else what,
     )
 

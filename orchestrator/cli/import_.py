@@ -14,6 +14,7 @@ from orchestrator.cli.import_options import (
     NoCreateOption,
     OlderOption,
     TrustOption,
+    check_file,
     opened,
 )
 from orchestrator.cli.options import ConfigOption, Output, OutputOption, WaitLockOption, seconds_of
@@ -86,6 +87,7 @@ def run(
     from orchestrator.content.imports.deciding import Wish
     from orchestrator.content.imports.running import run as run_import
 
+    check_file(request_file)
     wish = Wish(
         create=not no_create,
         allow_older=allow_older,
@@ -180,6 +182,7 @@ def receipt(
     from orchestrator.content.receipts import show_digest
     from orchestrator.host.files import replace_file
 
+    check_file(to)
     with open_workspace(config, output) as workspace:
         made = receipt_of(workspace, of)
         data = receipt_file(workspace, made)

@@ -42,6 +42,14 @@ IntoOption = Annotated[
 ExportArgument = Annotated[str, typer.Argument(metavar="EXPORT", help="The export's id, or how it begins.")]
 
 
+def check_file(path: Path | None) -> None:
+    """Before anything is done: whether a file can be made there at all. Raises Invalid."""
+    if path is not None and not path.parent.is_dir():
+        from orchestrator.errors import Invalid
+
+        raise Invalid(f"{path}: there is no directory {path.parent}", hint=f"mkdir -p {path.parent}")
+
+
 @contextmanager
 def opened(paths: Sequence[Path]) -> "Iterator[list[MediumReader]]":
     """The media at these paths."""

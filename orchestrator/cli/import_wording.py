@@ -136,10 +136,22 @@ def _end_lines(export: ExportOutcome) -> list[Line]:
     lines = []
     if export.missing.objects:
         text = f"  {_objects(export.missing)} missing{_where(export.missing)}"
-        lines += [Line(text, "bad"), Line("  -> give the other media to: orchestrator import run PATH...")]
+        lines.append(Line(text, "bad"))
+        lines += [Line(f"  -> {each}") for each in _what_goes_on(export.missing)]
     if export.state == "failed":
         lines.append(Line("  not all of it was imported: what is refused or failed is as it was", "bad"))
     return lines
+
+
+def _what_goes_on(missing: Lack) -> list[str]:
+    """After what is missing."""
+    found = []
+    if missing.chunks:
+        found.append("give the other media to: orchestrator import run PATH...")
+    if missing.elsewhere:
+        found.append("import first what it is built on; or ask for what is missing:")
+        found.append("orchestrator import run PATH... --request-file FILE, and export --request FILE there")
+    return found
 
 
 def list_row(listed: Listed) -> tuple[str, ...]:

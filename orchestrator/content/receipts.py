@@ -106,7 +106,8 @@ def to_file(receipt: Receipt, key: SigningKey) -> bytes:
 def from_file(data: bytes, name: str) -> Receipt:
     """Raises BadContent, naming `name`, for what is no receipt, or was changed after it was sealed, and Refused for
     one of another major version."""
-    document = unseal(data, name, FORMAT, must=True)
+    hint = "a receiver makes one: orchestrator import receipt --to FILE"
+    document = unseal(data, name, FORMAT, must=True, hint=hint)
     try:
         receipt = Receipt(
             check_label(_text(document["organization"]), "an organization"),

@@ -31,17 +31,17 @@ def seal(document: Mapping[str, Any], key: SigningKey | None) -> bytes:
     return canonical({**sealed, "signature": key.sign(canonical(sealed)).hex()})
 
 
-def unseal(data: bytes, name: str, form: str, *, must: bool) -> Mapping[str, Any]:
-    """The document, its seal intact; one without is taken unless it `must` have one. Raises BadContent, naming
-    `name`, and Refused for one of another major version."""
+def unseal(data: bytes, name: str, form: str, *, must: bool, hint: str = "") -> Mapping[str, Any]:
+    """The document, its seal intact; one without is taken unless it `must` have one. `hint` says what makes one.
+    Raises BadContent, naming `name`, and Refused for one of another major version."""
     if len(data) > _LARGEST:
         raise BadContent(f"{name} is too large to be one")
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):
-        raise BadContent(f"{name} is not JSON") from None
+        raise BadContent(f"{name} is no {form} document: not JSON", hint=hint) from None
     if not isinstance(document, dict) or document.get("format_name") != form:
-        raise BadContent(f"{name} is no {form} document")
+        raise BadContent(f"{name} is no {form} document", hint=hint)
     found = re.fullmatch(r"(\d{1,6})\.\d{1,6}", str(document.get("version")))
     if not found:
         raise BadContent(f"{name} does not say of which version it is")

@@ -195,7 +195,7 @@ class Trusted:
         if len(there) != 1 or not key_id:
             known = ", ".join(self.keys()) or "none"
             what = "several trusted keys" if len(there) > 1 else "no trusted key"
-            raise Refused(f"{what} begin with {key_id!r} (there: {known})")
+            raise Refused(f"{what} begins with {key_id!r} (there: {known})")
         for path in self.directory.glob("*.pem"):
             if load_public_key(path) == there[0]:
                 path.unlink()

@@ -69,6 +69,12 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o644, durable: bool = 
         fsync_directory(path.parent)
 
 
+def write_out(descriptor: int) -> None:
+    """Wait until what was written to `descriptor` so far is on the disk. Raises OSError when it could not be
+    written, once."""
+    os.fdatasync(descriptor)
+
+
 def settle_file(descriptor: int, temporary: Path, path: Path) -> None:
     """Wait until what was written to `descriptor` is on the disk, and give the file `temporary` its name, durably;
     what had it before is replaced."""

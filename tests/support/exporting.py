@@ -17,7 +17,6 @@ from tests.support.export_site import complete_ones, contents, copy_tree, do, fi
 from tests.support.killing import Points
 from tests.support.snapshot_site import snapshot_site
 
-
 # The last steps may be a few more or less.
 _SPARE = 5
 

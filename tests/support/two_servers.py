@@ -231,10 +231,12 @@ class Vendors:
 
     def offer(self, stage: int) -> None:
         self.stage = stage
-        self._debs({2: 1}.get(stage, stage))
-        self._rpms({3: 2}.get(stage, stage))
-        self._files({2: 1}.get(stage, stage))
-        if stage >= 2:
+        if stage != 2:
+            self._debs(stage)
+            self._files(stage)
+        if stage != 3:
+            self._rpms(stage)
+        if stage == 2:
             more = Deb("more", "2.0", filler=noise("more", 300_000))
             DebRepository(self.root / "extra", key=key("other"), date=FIRST).publish(more)
 

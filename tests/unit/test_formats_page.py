@@ -71,3 +71,23 @@ def test_the_library_page_has_the_exit_codes_of_the_errors(row: tuple[str, str])
     kind = getattr(errors, row[0])
     assert issubclass(kind, OrchestratorError)
     assert kind.exit_code is ExitCode(int(row[1]))
+
+
+def test_the_library_page_has_every_name_of_the_library() -> None:
+    from orchestrator import content
+
+    told = set(re.findall(r"\b\w+\b", text_of("library.md")))
+    ours = {  # the types of values that others make, and what the commands need
+        "Closure",
+        "ClosureOptions",
+        "Details",
+        "ExportRules",
+        "Filter",
+        "Status",
+        "Unresolved",
+        "Watcher",
+        "find_mirrors",
+        "names_of",
+        "record_to_json",
+    }
+    assert set(content.__all__) - told == ours

@@ -24,7 +24,7 @@ from orchestrator.host import processes
 from orchestrator.upgrade.header import FIELDS
 from orchestrator.upgrade.phases import Phase
 from orchestrator.upgrade.scripts import Kind
-from tests.support.openpgp import key
+from tests.support import openpgp
 from tests.support.requirements import require
 
 MAN = Path(__file__).resolve().parents[2] / "man"
@@ -211,7 +211,7 @@ def test_the_example_of_a_declaration_is_valid_but_for_files_that_are_not_there(
     text = example(_DECLARATION)
     (tmp_path / "content.yaml").write_text(text)
     (tmp_path / "keys").mkdir()
-    shutil.copy(key().public_file, tmp_path / "keys" / "archive.asc")
+    shutil.copy(openpgp.key().public_file, tmp_path / "keys" / "archive.asc")
     declared = load_declaration(tmp_path / "content.yaml")
     assert [name for kind, name in declared.items if kind == "repository"] == [
         "acme/tools/mos",

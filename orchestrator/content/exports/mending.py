@@ -33,8 +33,7 @@ def mend(workspace: Workspace, plan: ExportPlan, place: Path, numbers: Collectio
     when the new bytes are on the disk."""
     with disk_errors(place):
         if plan.manifest.format == "dir":
-            build_trees(workspace, plan, place)
-            put(place, plan.directory_front())
+            put(place, build_trees(workspace, plan, place))
             return {}
         made = _write(workspace, plan, place, [each for each in plan.chunks if each.number in numbers])
         known = _known(place)

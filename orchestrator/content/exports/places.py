@@ -111,7 +111,8 @@ def check_target(directory: Path, root: Path) -> Path:
     """The absolute `directory`, when somebody may export to it: it is there, and nothing of what is below the
     content server's `root`. Raises Invalid, Refused."""
     if not directory.is_dir():
-        raise Invalid(f"{directory} is no directory", hint=f"make it first: mkdir -p {directory}")
+        hint = "" if directory.exists() else f"make it first: mkdir -p {directory}"
+        raise Invalid(f"{directory} is no directory", hint=hint)
     found = directory.resolve()
     for name in _OURS:
         ours = (root / name).resolve()

@@ -14,6 +14,7 @@ from orchestrator.content.catalog.exports import ExportRecord
 from orchestrator.content.events import Name
 from orchestrator.content.exports import beside, directory, places, records
 from orchestrator.content.exports.formats import writer_of
+from orchestrator.content.exports.front import Front
 from orchestrator.content.exports.manifest import MANIFEST, ExportFormat
 from orchestrator.content.exports.media import SmallFile
 from orchestrator.content.exports.outcome import subject_text
@@ -67,8 +68,9 @@ def tell_chunk(workspace: Workspace, plan: ExportPlan, chunk: PlannedChunk, done
     )
 
 
-def build_trees(workspace: Workspace, plan: ExportPlan, place: Path) -> None:
-    """The trees of a `dir` export, below `place`/content."""
+def build_trees(workspace: Workspace, plan: ExportPlan, place: Path) -> tuple[SmallFile, ...]:
+    """Make the trees of a `dir` export, below `place`/content; what is to stand beside them."""
+    # With what belongs beside them, for the lists are long: they are read once for both.
     files = [
         StoredFile(f"{tree.place.removeprefix(CONTENT + '/')}/{path}", size, sha256, role)
         for tree in plan.trees
@@ -77,6 +79,8 @@ def build_trees(workspace: Workspace, plan: ExportPlan, place: Path) -> None:
     total = sum(file.size for file in files)
     progress = Progress(workspace, subject_text(plan.manifest.subject), 0, total)
     directory.build(place / CONTENT, workspace.pool, files, progress)
+    front = Front(plan.manifest, plan.manifest_bytes, plan.signature, plan.inventories)
+    return front.of_directory((CONTENT, file) for file in files)
 
 
 def put(place: Path, files: Sequence[SmallFile]) -> None:
@@ -100,6 +104,7 @@ class Placing:
         self._subject = subject_text(plan.manifest.subject)
         self.partial = places.partial_directory(place, plan.manifest.id)
         self._notes = Unfinished(self.partial)
+        self._front: tuple[SmallFile, ...] = ()
 
     def begin(self) -> None:
         make_public_directory(self.partial.parent)
@@ -128,7 +133,7 @@ class Placing:
         two blocks when somebody asked to stop; BadContent; StateUnwritable, NotPermitted."""
         with disk_errors(self.partial):
             if self._plan.manifest.format == "dir":
-                build_trees(self._workspace, self._plan, self.partial)
+                self._front = build_trees(self._workspace, self._plan, self.partial)
                 return True
             due = [
                 each
@@ -148,10 +153,7 @@ class Placing:
     def finish(self, record: ExportRecord) -> ExportRecord:
         """Let it appear, whole and on the disk; the record is complete."""
         with disk_errors(self.partial):
-            if self._plan.manifest.format == "dir":
-                put(self.partial, self._plan.directory_front())
-            else:
-                put(self.partial, beside.of_chunks(self._plan, self._notes.done))
+            put(self.partial, self._front or beside.of_chunks(self._plan, self._notes.done))
             place = Path(record.place)
             if place.exists() or place.is_symlink():
                 place = places.free_name(place.parent, place.name)

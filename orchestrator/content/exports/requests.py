@@ -43,7 +43,8 @@ def to_file(missing: MissingObjects, key: SigningKey | None = None) -> bytes:
 def from_file(data: bytes, name: str) -> MissingObjects:
     """Raises BadContent, naming `name`, for what is no request, empty, or was changed after it was sealed, and
     Refused for one of another major version."""
-    document = unseal(data, name, FORMAT, must=False)
+    hint = "a receiver makes one: orchestrator import run PATH... --request-file FILE"
+    document = unseal(data, name, FORMAT, must=False, hint=hint)
     try:
         objects = dict(_object(*each) for each in document["objects"])
         organization = check_label(document["organization"], "an organization")

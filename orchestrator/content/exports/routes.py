@@ -136,15 +136,20 @@ class Place:
     def needed(self) -> tuple[int, Path]:
         manifest = self.plan.manifest
         if manifest.format == "dir":
-            front = [len(file.data) for file in self.plan.directory_front()]
-            linked = room.on_one_file_system(self.workspace.pool.objects, self.parent)
-            files = [] if linked else [f.size for tree in self.plan.trees for f in self.plan.files_of(tree)]
-            return room.needed([*front, *files]), self.parent
+            if room.on_one_file_system(self.workspace.pool.objects, self.parent):
+                return room.needed(self._beside_trees()), self.parent
+            files = [file.size for tree in self.plan.trees for file in self.plan.files_of(tree)]
+            return room.needed([*self._beside_trees(), *files]), self.parent
         notes = Unfinished(self.parent / f".{manifest.id}.partial").done
         due = [each for each in self.plan.chunks if each.file_name not in notes]
         if self.wish.only_chunk:
             due = [each for each in due if each.number == self.wish.only_chunk]
         return room.needed([*(each.size for each in due), len(self.plan.manifest_bytes)]), self.parent
+
+    def _beside_trees(self) -> list[int]:
+        """The sizes of the inventories, and of what names all of their files once more."""
+        lists = [len(listed) for listed in self.plan.inventories.values()]
+        return [*lists, *(2 * size for size in lists), len(self.plan.manifest_bytes)]
 
     def check_room(self) -> None:
         room.refuse_lack_of_space(*self.needed())

@@ -117,7 +117,8 @@ def _fetch(workspace: Workspace, plan: ExportPlan) -> None:
     for each in plan.missing:
         with workspace.catalog.reading() as session:
             repository = repositories.get(session, plan.manifest.subject.organization, each.path)
-        fetch_missing(workspace, repository, each.files)
+        for lost in fetch_missing(workspace, repository, each.files).lost:
+            workspace.tell(Name.LOST, each.path, what=lost.what, why=lost.why, url=lost.url)
 
 
 def _refuse_missing(plan: ExportPlan) -> None:

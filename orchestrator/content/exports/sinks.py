@@ -6,21 +6,23 @@
 import contextlib
 import hashlib
 import os
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from orchestrator.errors import Busy, Interrupted, UsageError
-from orchestrator.host.files import open_alone, settle_file, write_all
+from orchestrator.host.files import open_alone, settle_file, write_all, write_out
 
-# So much is left to the disk at a time, that little is left to wait for at the end.
+# So much is left to the disk at a time.
 _BEHIND = 64 << 20
 
 
 class FileSink:
     """The file `path`. What is written stands in `.<name>.part` until `finish`, for nobody else: another run that
-    writes the same file is refused, and what a dead one left is removed first.
+    writes the same file is refused, and what a dead one left is removed first. The disk works from the beginning on,
+    not only at the end.
 
     `size` is how much was written; `digest`: `sha256` is to be known, too. Raises OSError, naming the path, and
     Busy.
@@ -30,9 +32,11 @@ class FileSink:
         self.path, self.size = path, 0
         self._temporary = path.with_name(f".{path.name}.part")
         self._digest = hashlib.sha256() if digest else None
-        self._hashing = ThreadPoolExecutor(1, "digest") if digest else None
-        self._started = 0
         self._descriptor = _open_new(self._temporary)
+        # At most two of them work: one hashes, one waits for the disk.
+        self._threads = ThreadPoolExecutor(2, "sink")
+        self._behind: Future[None] | None = None
+        self._left_behind = 0
 
     @property
     def sha256(self) -> str:
@@ -40,25 +44,34 @@ class FileSink:
         return "" if self._digest is None else self._digest.hexdigest()
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        if self._digest is None or self._hashing is None:
-            self._write(data)
-        else:
-            hashed = self._hashing.submit(self._digest.update, data)
-            try:
-                self._write(data)
-            finally:
-                hashed.result()
-        self.size += len(data)
-        if self.size - self._started >= _BEHIND:
-            # Also lets go of what is on the disk already: nobody reads it soon, and others need the memory.
-            os.posix_fadvise(
-                self._descriptor, self._started, self.size - self._started, os.POSIX_FADV_DONTNEED
-            )
-            self._started = self.size
+        with self._errors():
+            if self._digest is None:
+                write_all(self._descriptor, data)
+            else:
+                self._write_and_hash(self._digest, data)
+            self.size += len(data)
+            if self.size - self._left_behind >= _BEHIND and (self._behind is None or self._behind.done()):
+                self._wait_for_disk()
+                self._left_behind = self.size
+                self._behind = self._threads.submit(write_out, self._descriptor)
 
-    def _write(self, data: bytes | bytearray | memoryview) -> None:
+    def _write_and_hash(self, digest: "hashlib._Hash", data: bytes | bytearray | memoryview) -> None:
+        hashed = self._threads.submit(digest.update, data)
         try:
             write_all(self._descriptor, data)
+        finally:
+            hashed.result()
+
+    def _wait_for_disk(self) -> None:
+        """Raises OSError for what it could not write."""
+        behind, self._behind = self._behind, None
+        if behind is not None:
+            behind.result()
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             error.filename = error.filename or str(self.path)
             raise
@@ -69,7 +82,9 @@ class FileSink:
 
     def finish(self) -> None:
         """All was written: the file is on the disk, and has its name."""
-        settle_file(self._descriptor, self._temporary, self.path)
+        with self._errors():
+            self._wait_for_disk()
+            settle_file(self._descriptor, self._temporary, self.path)
         self._close()
 
     def discard(self) -> None:
@@ -80,10 +95,9 @@ class FileSink:
             self._close()
 
     def _close(self) -> None:
+        self._threads.shutdown()
         descriptor, self._descriptor = self._descriptor, -1
         os.close(descriptor)
-        if self._hashing is not None:
-            self._hashing.shutdown()
 
     def __enter__(self) -> Self:
         return self

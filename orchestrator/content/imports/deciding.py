@@ -101,21 +101,35 @@ class _Decision:
             yield self._product(product)
         for key in self.manifest.keys:
             yield self._key(key)
+        yield from self._content_items()
+        for view in dict.fromkeys(version.view for version in self.manifest.versions):
+            yield self._view(view)
+        if self.manifest.subject.kind == "environment":
+            for environment in self.manifest.environments:
+                yield self._environment(environment)
+
+    def _here(self, command: str) -> str:
+        """A command (other hints are left as they are) that is about the organization of the import."""
+        is_one = command.startswith("orchestrator ") and not self.here.usual
+        return f"{command} --organization {self.here.organization}" if is_one else command
+
+    def _content_items(self) -> Iterator[Item]:
+        """Each version directly after the last of its snapshots: what it holds stays, whatever else comes."""
+        waiting = sorted(self.manifest.versions, key=lambda each: (each.number, each.view))
+        there: set[tuple[str, str]] = set()
         for entry in in_order_of_making(self.manifest):
             item = self._repository(entry)
             if item.refused:
                 self.refused[entry.path] = item.name
             yield item
-        for view in dict.fromkeys(version.view for version in self.manifest.versions):
-            yield self._view(view)
-        for version in self.manifest.versions:
-            item = self._version(version)
-            if item.refused:
-                self.refused_versions.add((version.view, version.number))
-            yield item
-        if self.manifest.subject.kind == "environment":
-            for environment in self.manifest.environments:
-                yield self._environment(environment)
+            there.add((entry.path, entry.inventory))
+            ready = [each for each in waiting if {held[1:] for held in each.contents} <= there]
+            for version in ready:
+                waiting.remove(version)
+                found = self._version(version)
+                if found.refused:
+                    self.refused_versions.add((version.view, version.number))
+                yield found
 
     def _may_create(self, item: Item, what: str) -> Item:
         if self.wish.create:
@@ -135,7 +149,7 @@ class _Decision:
         ruling = self.rulings[entry.label]
         item = Item("product", ruling.label or entry.label, Action.UNCHANGED, sent_as=entry.label)
         if ruling.refused:
-            return _refuse(item, ruling.refused, ruling.hint)
+            return _refuse(item, ruling.refused, self._here(ruling.hint))
         if ruling.missing:
             return self._may_create(replace(item, action=Action.CREATE), f"the product {item.name}")
         return item
@@ -176,10 +190,15 @@ class _Decision:
         self, item: Item, entry: RepositoryEntry, there: Repository, holdings: Holdings
     ) -> Item:
         if there.type != entry.type:
-            return _refuse(item, f"it is a {there.type} repository here, and {entry.type} in the export")
+            return _refuse(
+                item,
+                f"it is of the type {there.type} here, and {entry.type} in the export",
+                "give the repository here another label, or import into another organization",
+            )
         detour = self.here.detours.get(item.name, "")
         if detour:
-            return _refuse(item, detour, f"orchestrator repository set-source --undo {item.name}")
+            undo = f"orchestrator repository set-source --undo {item.name}"
+            return _refuse(item, detour, self._here(undo))
         return self._content(item, holdings)
 
     def _new_repository(self, item: Item, entry: RepositoryEntry) -> Item:
@@ -187,7 +206,7 @@ class _Decision:
             return _refuse(
                 item,
                 "imports make no repository of a vendor's product",
-                f"orchestrator repository create {item.name} --type {entry.type}",
+                self._here(f"orchestrator repository create {item.name} --type {entry.type}"),
             )
         return self._may_create(replace(item, action=Action.CREATE), f"the repository {item.name}")
 
@@ -204,7 +223,8 @@ class _Decision:
         is_older = bool(holdings.made) and item.made < holdings.made
         if not is_older or self.wish.allow_older:
             return item
-        newer = f"what is here is newer: of {holdings.made[:16]}, and this is of {item.made[:16]}"
+        shown = 23 if item.made[:16] == holdings.made[:16] else 16  # no more than tells them apart
+        newer = f"what is here is newer: of {holdings.made[:shown]}, and this is of {item.made[:shown]}"
         if self.manifest.id in self.here.imported and item.inventory in holdings.all:
             return replace(unchanged, reason=newer)
         return _refuse(item, newer, "to go back to it: --allow-older")
@@ -215,6 +235,9 @@ class _Decision:
             return _refuse(item, f"{label} is what the library shows of every repository, not a view")
         there = self.here.views.get(label)
         if there is None:
+            newest = max((v for v in self.manifest.versions if v.view == label), key=lambda each: each.number)
+            if bad := self._refused_in(newest):
+                return _refuse(item, f"it holds {bad}, which is refused")
             return self._may_create(replace(item, action=Action.CREATE), f"the view {label}")
         if there.views:
             reason = "it is composed of other views here: its versions are made of theirs"
@@ -224,12 +247,11 @@ class _Decision:
     def _version(self, entry: VersionEntry) -> Item:
         name = f"{entry.view} {entry.number}"
         item = Item("version", name, Action.CREATE, show=((entry.view, entry.number),))
+        if bad := self._refused_in(entry):
+            return _refuse(item, f"it holds {bad}, which is refused")
         view = self._view(entry.view)
         if view.refused:
             return _refuse(item, f"the view {entry.view} is refused", view.hint)
-        bad = sorted({self.refused[sent] for _, sent, _ in entry.contents if sent in self.refused})
-        if bad:
-            return _refuse(item, f"it holds {', '.join(bad)}, which is refused")
         there = self.here.versions.get((entry.view, entry.number))
         if there is not None:
             if dict(there) != {path: inventory for path, _, inventory in entry.contents}:
@@ -240,6 +262,11 @@ class _Decision:
                 )
             item = replace(item, action=Action.UNCHANGED)
         return self._shown_in_library(item, entry)
+
+    def _refused_in(self, entry: VersionEntry) -> str:
+        """The repositories in a version that are refused, as they are called here."""
+        found = {self.refused[sent] for _, sent, _ in entry.contents if sent in self.refused}
+        return ", ".join(sorted(found))
 
     def _shown_in_library(self, item: Item, entry: VersionEntry) -> Item:
         """The newest of the view's versions in the export goes into the library, unless there is a newer one."""

@@ -43,6 +43,9 @@ class Finishing:
         planned = self._planned
         if planned.all_or_nothing and planned.refused:
             return self._refused_whole()
+        if waiting and planned.found.manifest.versions:
+            # Snapshots are made in the order of the versions that hold them, whatever order their media came in.
+            waiting = [item for item in planned.items if item.kind == "repository" and item.changes]
         for item in planned.items:
             self._outcomes.append(self._become(item, waiting))
         if planned.all_or_nothing:
@@ -78,7 +81,9 @@ class Finishing:
         if item.kind == "environment" and item.changes:
             return any(("version", f"{view} {number}", "") in self._bad for view, number in item.show)
         if item.kind == "view" and item.changes:
-            newest = max((each for each in manifest.versions if each.view == item.name), key=lambda v: v.number)
+            newest = max(
+                (each for each in manifest.versions if each.view == item.name), key=lambda v: v.number
+            )
             return any(("repository", sent, inventory) in self._bad for _, sent, inventory in newest.contents)
         if item.kind in ("organization", "product", "key") and item.changes:
             repositories = [each for each in self._planned.items if each.kind == "repository"]

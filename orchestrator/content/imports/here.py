@@ -33,11 +33,12 @@ class Holdings:
 @dataclass(frozen=True, slots=True)
 class Here:
     """`products` by label, `repositories` and `holdings` by path, `keys` by name, `versions` by view and number.
-    `imported` are the ids of exports that were imported completely, `detours` says of repositories that they take
+    `usual`: whether commands mean it when they name none. `imported` are the ids of exports that were imported completely, `detours` says of repositories that they take
     their content from where it is not theirs."""
 
     organization: str
     exists: bool = False
+    usual: bool = True
     source_url: str = ""
     products: Mapping[str, Product] = field(default_factory=dict)
     repositories: Mapping[str, Repository] = field(default_factory=dict)
@@ -52,14 +53,15 @@ class Here:
 
 def look(workspace: "Workspace", organization: str) -> Here:
     """What is there of `organization` now. Where there is no catalog yet, there is nothing: none is made."""
+    usual = organization == workspace.settings.organization
     if not has_catalog(workspace):
-        return Here(organization)
+        return Here(organization, usual=usual)
     from orchestrator.content.catalog import imports, organizations
 
     with workspace.catalog.reading() as session:
         found = {each.label: each for each in organizations.all(session)}.get(organization)
         if found is None:
-            return Here(organization)
+            return Here(organization, usual=usual)
         done = [
             each
             for each in imports.all(session)
@@ -69,7 +71,9 @@ def look(workspace: "Workspace", organization: str) -> Here:
         holdings = _holdings(workspace, session, here, _times(each.report for each in done))
         detours = _detours(workspace, session, here)
     imported = frozenset(each.export_id for each in done)
-    return replace(here, source_url=found.source_url, holdings=holdings, imported=imported, detours=detours)
+    return replace(
+        here, usual=usual, source_url=found.source_url, holdings=holdings, imported=imported, detours=detours
+    )
 
 
 def has_catalog(workspace: "Workspace") -> bool:

@@ -69,14 +69,14 @@ def lack(found: FoundExport, absent: Sizes) -> Lack:
     return Lack(len(absent), sum(absent.values()), tuple(sorted(counts.items())), elsewhere)
 
 
-def on_media(found: FoundExport, wanted: Collection[str], ranges: Callable[[str], list[Range]]) -> set[str]:
+def on_media(found: FoundExport, wanted: Sizes, ranges: Callable[[str], list[Range]]) -> set[str]:
     """Those of the `wanted` objects that the given media have all of, as far as their lists say; with the `ranges`
     that came before."""
     whole: set[str] = set()
     parts: dict[str, tuple[int, list[Range]]] = {}
     for number in found.chunks:
         for piece in found.indexes.get(number, ()):
-            if piece.sha256 not in wanted:
+            if wanted.get(piece.sha256) != piece.size:
                 continue
             if piece.is_whole:
                 whole.add(piece.sha256)

@@ -13,7 +13,7 @@ from orchestrator.errors import BadContent, Invalid
 PIPE = "-"
 SUFFIXES = (".tar", ".tgz", ".tar.gz", ".iso")
 _TREES = ("objects", "content", "inventories")
-_GZIP, _ISO = b"\x1f\x8b", b"CD001"
+_GZIP, _ISO, _TAR = b"\x1f\x8b", b"CD001", b"ustar"
 _ISO_AT = 32769
 _BEGINNING = _ISO_AT + len(_ISO)
 _LOOKED_FOR = f"{MANIFEST} beside {', '.join(_TREES)}, or files {', '.join('*' + each for each in SUFFIXES)}"
@@ -59,7 +59,9 @@ def _places(path: Path) -> Iterator[Path]:
     if (path / MANIFEST).is_file() and any((path / name).is_dir() for name in _TREES):
         yield path
     elif not chunks:
-        raise Invalid(f"no medium is in {path}", hint=f"looked for {_LOOKED_FOR}")
+        below = sorted(entry for entry in path.iterdir() if (entry / MANIFEST).is_file())
+        hint = f"there is {', '.join(map(str, below))}" if below else f"looked for {_LOOKED_FOR}"
+        raise Invalid(f"no medium is in {path}", hint=hint)
     yield from chunks
 
 
@@ -75,10 +77,19 @@ def _open(path: Path) -> MediumReader:
         beginning = _read_fully(stream.fileno(), _BEGINNING)
     if _is_iso(beginning):
         return _open_iso(path)
+    if _is_no_archive(path, beginning):
+        hint = "name files of chunks, or the directory that an export is in"
+        return _Damaged(str(path), BadContent(f"{path} is no medium: neither tar, tgz nor ISO", hint=hint))
     from orchestrator.content.imports.tar_reader import TarReader, TgzReader
 
     # What is neither says so when it is read: there may be other media.
     return TgzReader(path) if beginning.startswith(_GZIP) else TarReader(path)
+
+
+def _is_no_archive(path: Path, beginning: bytes) -> bool:
+    """Whether neither its name nor its bytes say that it ever was one. A medium that is damaged is still one."""
+    named = path.name.lower().endswith(SUFFIXES)
+    return not named and not beginning.startswith(_GZIP) and beginning[257:262] != _TAR
 
 
 def _open_iso(path: Path) -> MediumReader:

@@ -62,7 +62,7 @@ class Publisher:
             elif item.kind == "key":
                 self._make_keys(session, [item.name])
             elif item.kind == "view":
-                self._make_view(session, item.name)
+                self._make_view(session, item.name, again=True)
 
     def _make_organization(self, session: "Session") -> None:
         if self._organization not in {each.label for each in organizations.all(session)}:
@@ -93,14 +93,23 @@ class Publisher:
             found.append(entry.name)
         return found
 
-    def _make_view(self, session: "Session", label: str) -> None:
-        if label in {each.label for each in view_rows.all(session, self._organization)}:
+    def _make_view(self, session: "Session", label: str, *, again: bool = False) -> None:
+        """Of the repositories of its newest version in the export, as far as they are here; `again`: also when it
+        is there."""
+        is_there = label in {each.label for each in view_rows.all(session, self._organization)}
+        if is_there and not again:
             return
-        versions = [each for each in self._manifest.versions if each.view == label]
-        newest = max(versions, key=lambda each: each.number)
-        paths = sorted({self._here[sent] for _, sent, _ in newest.contents})
-        view_rows.create(session, View(self._organization, label, newest.name, tuple(paths)))
-        self._note(session, "view.create", f"{self._organization}/{label}")
+        newest = max(
+            (each for each in self._manifest.versions if each.view == label), key=lambda each: each.number
+        )
+        here = {each.path for each in repository_rows.all(session, self._organization)}
+        paths = sorted({self._here[sent] for _, sent, _ in newest.contents} & here)
+        view = View(self._organization, label, newest.name, tuple(paths))
+        if is_there:
+            view_rows.update(session, view)
+        else:
+            view_rows.create(session, view)
+            self._note(session, "view.create", f"{self._organization}/{label}")
 
     def _note(self, session: "Session", action: str, subject: str, **details: Any) -> None:
         details["export"] = self._manifest.id

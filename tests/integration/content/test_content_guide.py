@@ -12,14 +12,14 @@ import random
 import re
 import shlex
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.apt_client import AptClient
 from tests.support.deb_repository import Deb, DebRepository
-from tests.support.documentation import ADDRESS, Workplace, blocks, text_of, workplace
+from tests.support.documentation import ADDRESS, Workplace, text_of, workplace
 from tests.support.file_directory import FileDirectory
 from tests.support.openpgp import key
 from tests.support.static_server import static_server
@@ -30,7 +30,8 @@ SERVERS = ("main", "north", "branch")
 MAIN = "http://main.example.org"
 _PART = re.compile(r"^```(yaml|console)\n(.*?)^```$|^<!-- (now): (.*?) -->$", re.MULTILINE | re.DOTALL)
 _COMMAND = re.compile(r"^(\w+)\$ (.*)\n((?:(?!\w+\$ ).*\n)*)", re.MULTILINE)
-# What is not the same at every run: sizes of signed files, times, digests of what holds them.
+# What is not the same at every run: sizes of signed files, times, digests of what holds them. The longest first: one
+# may be in another.
 _VARIABLE = tuple(
     (re.compile(pattern), word)
     for pattern, word in (
@@ -42,7 +43,6 @@ _VARIABLE = tuple(
         (r"\(\d+\.\d s\)|\d+\.\d s", "SECONDS"),
     )
 )
-"""Longest first: one may be in another."""
 
 
 class World:
@@ -67,7 +67,9 @@ class World:
 
     def _here(self, text: str, server: str) -> str:
         """With the places of this machine for those of the page."""
-        text = text.replace("/srv/", f"{self.server(server)}/srv/").replace("/media/", f"{self._work.place}/media/")
+        text = text.replace("/srv/", f"{self.server(server)}/srv/").replace(
+            "/media/", f"{self._work.place}/media/"
+        )
         return text.replace(f"{MAIN}/share/", self._shared).replace(ADDRESS, self._work.address)
 
     def _there(self, text: str, server: str) -> str:
@@ -149,7 +151,7 @@ def constant(text: str) -> str:
     return "\n".join(" ".join(line.split()) for line in text.splitlines())
 
 
-def test_the_commands_print_what_stands_below_them(world: World) -> None:
+def test_the_commands_print_what_stands_below_them(world: World, tmp_path: Path) -> None:
     for language, block, now, remark in _PART.findall(text_of(PAGE)):
         if now:
             world.becomes(remark)
@@ -160,3 +162,15 @@ def test_the_commands_print_what_stands_below_them(world: World) -> None:
                 world.carry()
                 found = world.run(server, command)
                 assert constant(found) == constant(told), f"{server}$ {command}"
+    check_client(world, tmp_path)
+
+
+def check_client(world: World, place: Path) -> None:
+    """The client's configuration of the page is one, and its packages are those of the version in prod."""
+    (text,) = re.findall(r"^```\n# (/etc/apt/\S+)\n(.*?)^```$", text_of(PAGE), re.MULTILINE | re.DOTALL)
+    published = world.server("main") / "srv" / "content" / "published"
+    keyring = published / "acme/prod/base/tools/mos/KEY.asc"
+    sources = text[1].replace("http://main.example.org/", f"{published.as_uri()}/")
+    apt = AptClient(place / "client", sources.replace("/etc/apt/keyrings/mos.asc", str(keyring)))
+    apt.update()
+    assert "mos-controller (10.1-1" in apt.get("-s", "install", "mos-controller").stdout

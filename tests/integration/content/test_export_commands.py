@@ -16,6 +16,7 @@ from orchestrator.cli.app import app
 from orchestrator.content.exports.requests import MissingObjects, to_file
 from tests.support.export_site import contents, copied_site, fill
 from tests.support.snapshot_site import deb, snapshot_site
+from tests.support.terminal import at_terminal
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ def test_a_history_from_the_first_export_to_the_last(here: Path, tmp_path: Path)
     )  # fmt: skip
     assert len(list(Path(result["place"]).rglob("tools/base/pool/main/a.deb"))) == 1
     listed = ok("list").splitlines()
-    assert listed[0].split() == ["no", "made", "kind", "form", "size", "chunks", "of"]
+    assert listed[0].split() == ["no", "made", "kind", "media", "size", "of"]
     assert [line.split()[0] for line in listed[1:]] == ["2", "1"]
     assert "view web 2 for dc2 (on 1)" in listed[1]
     assert [each["number"] for each in document("list")] == [2, 1]
@@ -140,6 +141,20 @@ def test_standard_output_has_the_medium_and_nothing_else(here: Path) -> None:
     done = subprocess.run(argv, capture_output=True, check=True, env=dict(os.environ))
     assert b"export 1 is complete" in done.stderr
     assert hash(done.stdout) == hash(contents(document("complete", "library")["place"])["library-1of1.tar"])
+
+
+def test_everything_fits_into_a_terminal_of_80_columns(here: Path) -> None:
+    words = (
+        "complete view web --chunk-size 185k --destination a-server-with-a-long-name.example.org --dry-run",
+        "complete view web --chunk-size 185k --destination a-server-with-a-long-name.example.org",
+        "list", "show 1", "verify 1", "complete --help",
+    )  # fmt: skip
+    for line in words:
+        argv = [sys.executable, "-m", "orchestrator", "export", *line.split()]
+        with at_terminal(argv, dict(os.environ), columns=80) as terminal:
+            assert terminal.wait() == 0, terminal.text
+        wide = [each for each in terminal.text.splitlines() if len(each) > 80 and "/" not in each]
+        assert wide == []
 
 
 def test_the_public_key_is_printed_for_those_who_import(here: Path) -> None:

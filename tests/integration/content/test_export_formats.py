@@ -13,6 +13,8 @@ from orchestrator.content.exports.records import all_records
 from orchestrator.content.exports.running import export_again
 from orchestrator.content.exports.wish import Wish
 from orchestrator.errors import Refused, UsageError
+from tests.support.catalog_site import catalog_site
+from tests.support.deb_repository import Deb, DebRepository
 from tests.support.export_site import (
     complete_ones,
     contents,
@@ -23,8 +25,10 @@ from tests.support.export_site import (
     request,
     states,
 )
+from tests.support.openpgp import key
 from tests.support.requirements import require
 from tests.support.snapshot_site import SnapshotSite, snapshot_site
+from tests.support.static_server import static_server
 
 MEDIA = ("tar", "tgz", "iso")
 
@@ -217,6 +221,32 @@ def test_what_is_not_here_is_listed_and_refused(site: SnapshotSite) -> None:
     assert "--fetch-missing" in refused.value.hint
     assert not complete_ones(site.workspace.settings.exports)
     assert states(site) == []
+
+
+def test_missing_bytes_are_brought_in_from_where_they_come_from(tmp_path: Path) -> None:
+    web = Deb("web")
+    archive = DebRepository(tmp_path / "www/debian", key=key(), compressions=("gz",))
+    archive.publish(web)
+    upstream = {"repositories": ["stable main"], "architectures": ["amd64"], "translations": []}
+    with static_server(tmp_path / "www") as server, catalog_site(tmp_path / "content") as there:
+        there.product("web", baseurl=server.url)
+        there.repository("web/main", "deb", {**upstream, "baseurl": "debian"}, [key().public])
+        synced = there.sync("web/main")
+        site = SnapshotSite(there.workspace, there.events)
+        sha256 = hashlib.sha256(web.bytes()).hexdigest()
+        there.workspace.pool.discard(sha256)
+        (there.workspace.place(there.get("web/main")) / web.path).unlink()
+        with pytest.raises(Refused, match="1 file"):
+            do(site, request())
+        outcome = do(site, request("dir"), fetch_missing=True)
+        assert synced.snapshot
+        assert (Path(outcome.place) / "content/web/main" / web.path).read_bytes() == web.bytes()
+        (tmp_path / "www/debian" / web.path).unlink()
+        there.workspace.pool.discard(sha256)
+        (there.workspace.place(there.get("web/main")) / web.path).unlink(missing_ok=True)
+        with pytest.raises(Refused, match="1 file"):
+            do(site, request(), fetch_missing=True)
+        assert any("404" in str(event.fields.get("why")) for event in there.events)
 
 
 def test_objects_larger_than_a_medium_are_cut_and_come_together(site: SnapshotSite, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """content.yaml: what it declares, and everything that is wrong with one at once."""
 
+import shutil
 from pathlib import Path
 from textwrap import dedent
 
@@ -9,6 +10,7 @@ import pytest
 from orchestrator.content.catalog.model import Environment, Product, ProductKind, Repository, View
 from orchestrator.content.declaration.file import load_declaration
 from orchestrator.errors import Invalid
+from tests.support.openpgp import key
 
 GOOD = """
     organizations:
@@ -33,7 +35,7 @@ GOOD = """
 
 
 def load(tmp_path: Path, text: str) -> list[object]:
-    (tmp_path / "nginx.asc").write_text("a key")
+    shutil.copy(key().public_file, tmp_path / "nginx.asc")
     (tmp_path / "content.yaml").write_text(dedent(text))
     return list(load_declaration(tmp_path / "content.yaml").items.values())
 
@@ -93,3 +95,10 @@ def test_a_mistake_is_told(tmp_path: Path, old: str, new: str, told: str) -> Non
     with pytest.raises(Invalid) as caught:
         load(tmp_path, GOOD.replace(old, new))
     assert told in " ".join(map(str, caught.value.problems))
+
+
+def test_a_key_that_is_none_is_told_with_its_place(tmp_path: Path) -> None:
+    text = GOOD.replace("nginx.asc", "content.yaml")
+    with pytest.raises(Invalid) as raised:
+        load(tmp_path, text)
+    assert [problem.where for problem in raised.value.problems] == ["organizations.acme.keys.nginx"]
