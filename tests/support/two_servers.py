@@ -151,11 +151,10 @@ class ContentServer:
         return self.run(*words, code=code)
 
     def refusal(self, *words: str | Path, code: int) -> str:
-        """What a command says that is refused: one message and what goes on, nothing beside it."""
-        done = self.run(*words, code=code)
-        assert done.err.count("orchestrator: ") == 1, done.err
-        assert done.err.startswith("orchestrator: "), done.err
-        return done.err
+        """What a command says that is refused: one message, and what goes on."""
+        told = self.run(*words, code=code).err
+        assert len(re.findall(r"^orchestrator: .", told, re.MULTILINE)) == 1, told
+        return told
 
     def json(self, *words: str | Path, code: int = 0) -> Any:
         """The last document that a command prints."""

@@ -25,7 +25,7 @@ from orchestrator.errors import BadContent
 
 # Small enough that what was read is still near the core when it is hashed, and large enough to be one write.
 BLOCK = 2 << 20
-_MOST_THREADS = 4
+_MOST_THREADS = 8
 # Of an object, for those who want to know of what kind it is.
 BEGINNING = 16
 
@@ -188,11 +188,14 @@ class _Fill:
         except FileNotFoundError:
             raise _wrong(piece, "is not there", path) from None
         try:
-            start = piece.start + offset
             # At the end of the object there must be no more.
+            start = piece.start + offset
             last = start + length == piece.size
-            have = _read(descriptor, room[at : at + length + last], start)
+            have = _read(descriptor, room[at : at + length + last], length, start)
             beginning = b"" if self.room.packing is None else os.pread(descriptor, BEGINNING, 0)
+        except OSError as error:
+            error.filename = str(path)
+            raise
         finally:
             os.close(descriptor)
         if have != length:
@@ -210,10 +213,11 @@ class _Fill:
         return not last or span.digest.hexdigest() == span.piece.sha256
 
 
-def _read(descriptor: int, room: memoryview, offset: int) -> int:
-    """Fill `room`, or as much of it as there is; how much that was."""
+def _read(descriptor: int, room: memoryview, length: int, offset: int) -> int:
+    """Read `length` bytes, or what there is of them, into `room`; how many. Where that has room for one more, it
+    sees whether there are more."""
     have = os.preadv(descriptor, [room], offset)
-    while 0 < have < len(room) and (more := os.preadv(descriptor, [room[have:]], offset + have)):
+    while have < length and (more := os.preadv(descriptor, [room[have:]], offset + have)):
         have += more
     return have
 

@@ -118,18 +118,23 @@ class _Decision:
         waiting = sorted(self.manifest.versions, key=lambda each: (each.number, each.view))
         there: set[tuple[str, str]] = set()
         for entry in in_order_of_making(self.manifest):
-            item = self._repository(entry)
-            if item.refused:
-                self.refused[entry.path] = item.name
-            yield item
+            yield self._noted(entry, self._repository(entry))
             there.add((entry.path, entry.inventory))
             ready = [each for each in waiting if {held[1:] for held in each.contents} <= there]
-            for version in ready:
-                waiting.remove(version)
-                found = self._version(version)
-                if found.refused:
-                    self.refused_versions.add((version.view, version.number))
-                yield found
+            waiting = [each for each in waiting if each not in ready]
+            yield from map(self._noted_version, ready)
+        yield from map(self._noted_version, waiting)
+
+    def _noted(self, entry: RepositoryEntry, item: Item) -> Item:
+        if item.refused:
+            self.refused[entry.path] = item.name
+        return item
+
+    def _noted_version(self, version: VersionEntry) -> Item:
+        item = self._version(version)
+        if item.refused:
+            self.refused_versions.add((version.view, version.number))
+        return item
 
     def _may_create(self, item: Item, what: str) -> Item:
         if self.wish.create:

@@ -60,8 +60,8 @@ def lack(found: FoundExport, absent: Sizes) -> Lack:
     """What `absent` objects mean to this export."""
     counts: Counter[int] = Counter()
     seen: set[str] = set()
-    for number, pieces in found.indexes.items():
-        inside = {piece.sha256 for piece in pieces if piece.sha256 in absent}
+    for number in found.indexes if absent else ():
+        inside = {piece.sha256 for piece in found.pieces(number) if piece.sha256 in absent}
         seen |= inside
         if inside:
             counts[number] = len(inside)
@@ -75,7 +75,7 @@ def on_media(found: FoundExport, wanted: Sizes, ranges: Callable[[str], list[Ran
     whole: set[str] = set()
     parts: dict[str, tuple[int, list[Range]]] = {}
     for number in found.chunks:
-        for piece in found.indexes.get(number, ()):
+        for piece in found.pieces(number):
             if wanted.get(piece.sha256) != piece.size:
                 continue
             if piece.is_whole:

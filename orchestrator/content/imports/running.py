@@ -12,6 +12,7 @@ from orchestrator.content.exports.media import MediumReader
 from orchestrator.content.imports import objects
 from orchestrator.content.imports.deciding import Item, Wish
 from orchestrator.content.imports.finishing import Finishing
+from orchestrator.content.imports.here import has_catalog
 from orchestrator.content.imports.objects import Sought
 from orchestrator.content.imports.outcome import ExportOutcome, ImportOutcome
 from orchestrator.content.imports.plan import Draft, ExportPlan, draft
@@ -71,6 +72,7 @@ class _Run:
 
     def run(self) -> ImportOutcome:
         self._check_room()
+        self._mend_links()
         for planned in self._due:
             state = ImportState(self._workspace.root, planned.id)
             state.begin(planned.found, planned.organization, all_or_nothing=planned.all_or_nothing)
@@ -78,6 +80,21 @@ class _Run:
         taking = self._take()
         outcomes = tuple(self._finish(planned) for planned in self._plan.exports)
         return ImportOutcome(outcomes, self._plan.media, tuple(taking.damaged), taking.objects, taking.bytes)
+
+    def _mend_links(self) -> None:
+        """Of views: the catalog knew what they show before a run that was cut off could show it."""
+        from orchestrator.content import views
+        from orchestrator.content.catalog import organizations
+
+        if not has_catalog(self._workspace):
+            return
+        with self._workspace.catalog.reading() as session:
+            there = {each.label for each in organizations.all(session)}
+        for organization in sorted(there & {planned.organization for planned in self._plan.exports}):
+            try:
+                views.mend_links(self._workspace, organization)
+            except Refused as error:
+                self._workspace.tell(Name.WARNING, organization, text=error.message)
 
     def _check_room(self) -> None:
         if not self._plan.fits:

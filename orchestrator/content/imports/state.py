@@ -22,10 +22,8 @@ from orchestrator.content.exports import manifest as manifests
 from orchestrator.content.exports.manifest import (
     MANIFEST,
     SIGNATURE,
-    index_bytes,
     index_place,
     inventory_place,
-    read_index,
 )
 from orchestrator.content.imports.survey import FoundExport
 from orchestrator.content.pool import make_public_directory
@@ -55,9 +53,7 @@ class ImportState:
         kept = {inventory_place(digest): data for digest, data in found.lists.items()}
         for chunk in found.manifest.chunks:
             if chunk.number in found.indexes:
-                pieces = found.indexes[chunk.number]
-                data = index_bytes(chunk.number, len(found.manifest.chunks), pieces)
-                kept[index_place(chunk.number)] = data
+                kept[index_place(chunk.number)] = found.indexes[chunk.number]
         kept |= {MANIFEST: found.document, SIGNATURE: found.signature}
         for place, data in kept.items():
             path = self.path / place
@@ -90,7 +86,7 @@ class ImportState:
                 path = self.path / index_place(chunk.number)
                 data = path.read_bytes() if path.exists() else b""
                 if hashlib.sha256(data).hexdigest() == chunk.index:
-                    found.indexes[chunk.number] = read_index(data, str(path))
+                    found.indexes[chunk.number] = data
         except (FileNotFoundError, BadContent):
             return None
         for digest in found.lists_wanted():

@@ -4,14 +4,14 @@ vouch for; and what is wrong with each medium. Nothing else of a medium is belie
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from orchestrator.content import inventories
 from orchestrator.content.exports import manifest as manifests
-from orchestrator.content.exports.manifest import Manifest, Piece, index_place, inventory_place
+from orchestrator.content.exports.manifest import Manifest, Piece, index_place, inventory_place, read_index
 from orchestrator.content.exports.media import MediumReader
 from orchestrator.content.imports.medium import Medium
 from orchestrator.content.model import StoredFile
@@ -47,32 +47,33 @@ class MediumReport:
 @dataclass(slots=True)
 class FoundExport:
     """An export that is signed by somebody who is trusted. `lists` are the inventories that are here, by digest;
-    `indexes` the pieces of chunks by number. Both are what the manifest says they are."""
+    `indexes` those of the chunks by number: as bytes, which take a tenth of the room. Both are what the manifest
+    says they are."""
 
     manifest: Manifest
     document: bytes
     signature: bytes
     lists: dict[str, bytes] = field(default_factory=dict)
-    indexes: dict[int, list[Piece]] = field(default_factory=dict)
+    indexes: dict[int, bytes] = field(default_factory=dict)
     media: list[Medium] = field(default_factory=list)
     chunks: set[int] = field(default_factory=set)  # those on the media
-    _of_object: dict[str, int] = field(default_factory=dict)
-    _indexed: int = 0
 
     @property
     def id(self) -> str:
         return self.manifest.id
 
+    def pieces(self, number: int) -> Iterator[Piece]:
+        """Of a chunk whose index is here; none of another. Raises BadContent when it is no index."""
+        yield from read_index(self.indexes[number], index_place(number)) if number in self.indexes else ()
+
     def chunk_of(self, path: str) -> int | None:
         """The number of the chunk that an object's place on a medium belongs to."""
-        if self._indexed != len(self.indexes):
-            self._indexed = len(self.indexes)
-            self._of_object = {
-                piece.sha256 if piece.is_whole else f"{piece.sha256}.{piece.start}": number
-                for number, pieces in self.indexes.items()
-                for piece in pieces
-            }
-        return self._of_object.get(path.rpartition("/")[2]) if path.startswith("objects/") else None
+        name = path.rpartition("/")[2].partition(".")[0] if path.startswith("objects/") else ""
+        line = f"\n{name} ".encode()
+        holders = [number for number, data in self.indexes.items() if name and line in data]
+        if len(holders) == 1:
+            return holders[0]
+        return next((each for each in holders if any(p.place == path for p in self.pieces(each))), None)
 
     def inventory(self, digest: str) -> Sequence[StoredFile]:
         """Raises BadContent when it is on no medium, or no list."""
@@ -170,7 +171,7 @@ def _read_front(medium: Medium, report: MediumReport, found: FoundExport) -> Non
         elif path in lists:
             found.lists[digest] = data
         else:
-            found.indexes[chunks[path].number] = manifests.read_index(data, f"{medium.name}: {path}")
+            found.indexes[chunks[path].number] = data
 
 
 def _chunks_on(medium: Medium, found: FoundExport) -> set[int]:
@@ -179,10 +180,11 @@ def _chunks_on(medium: Medium, found: FoundExport) -> set[int]:
     if not Path(medium.name).is_dir():
         number = found.chunk_of(medium.first)
         return set() if number is None else {number}
+    of_place = {piece.place: number for number in found.indexes for piece in found.pieces(number)}
     numbers: set[int] = set()
     medium.release()  # two looks at one medium do not go together
-    for member in medium.reader.members(lambda path: found.chunk_of(path) is not None):
-        numbers.add(found.chunk_of(member.path) or 0)
+    for member in medium.reader.members(of_place.__contains__):
+        numbers.add(of_place[member.path])
         if len(numbers) == len(found.manifest.chunks):
             break
     return numbers

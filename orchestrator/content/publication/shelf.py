@@ -17,6 +17,8 @@ from orchestrator.errors import Refused
 from orchestrator.host.files import fsync_directory, read_json, replace_file, sync_file_system
 
 _OF_A_NUMBER = re.compile(r"\.*(\d+)(?:\..*)?")
+# What a run wrote that died before it could give it its name.
+_HALF = re.compile(r"\..+\.json\.new")
 
 
 class Shelf:
@@ -156,6 +158,8 @@ class Shelf:
             return
         for name in os.listdir(self.path):
             found = _OF_A_NUMBER.fullmatch(name)
+            if found is None and _HALF.fullmatch(name):
+                (self.path / name).unlink(missing_ok=True)
             if found is None or name == str(published):
                 continue
             if name.startswith(".") or not self._is_whole(int(found[1])):

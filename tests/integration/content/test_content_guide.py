@@ -174,3 +174,13 @@ def check_client(world: World, place: Path) -> None:
     apt = AptClient(place / "client", sources.replace("/etc/apt/keyrings/mos.asc", str(keyring)))
     apt.update()
     assert "mos-controller (10.1-1" in apt.get("-s", "install", "mos-controller").stdout
+
+
+def test_the_readme_has_its_commands_from_the_guide() -> None:
+    guide, readme = (
+        [part for language, block, _, _ in _PART.findall(text_of(page)) for part in _COMMAND.findall(block)]
+        for page in (PAGE, "../README.md")
+    )
+    ours = [part for part in readme if part[0] in SERVERS]
+    assert ours
+    assert [part for part in guide if part in ours] == ours

@@ -143,13 +143,10 @@ def test_standard_output_has_the_medium_and_nothing_else(here: Path) -> None:
     assert hash(done.stdout) == hash(contents(document("complete", "library")["place"])["library-1of1.tar"])
 
 
-def test_everything_fits_into_a_terminal_of_80_columns(here: Path) -> None:
-    words = (
-        "complete view web --chunk-size 185k --destination a-server-with-a-long-name.example.org --dry-run",
-        "complete view web --chunk-size 185k --destination a-server-with-a-long-name.example.org",
-        "list", "show 1", "verify 1", "complete --help",
-    )  # fmt: skip
-    for line in words:
+def test_what_is_told_of_exports_fits_into_a_terminal_of_80_columns(here: Path) -> None:
+    far = "complete view web --chunk-size 185k --destination a-server-with-a-long-name.example.org"
+    ok(*far.split())
+    for line in (f"{far} --dry-run", "list", "show 1", "complete --help"):
         argv = [sys.executable, "-m", "orchestrator", "export", *line.split()]
         with at_terminal(argv, dict(os.environ), columns=80) as terminal:
             assert terminal.wait() == 0, terminal.text

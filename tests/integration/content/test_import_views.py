@@ -101,7 +101,7 @@ def test_a_view_that_is_composed_of_others_here_is_left_alone(receiver: Server) 
     sending = of(WEB, subject=Subject("view", "acme", "all", 1), versions=(version(1, WEB, view="all"),))
     outcome = receiver.run(sending.media())
     assert outcome.exit_code is ExitCode.REFUSED
-    assert "composed of other views" in outcome.exports[0].items[-2].item.reason
+    assert "composed of other views" in outcome.exports[0].items[-1].item.reason
 
 
 def test_an_environment_comes_with_what_it_shows(receiver: Server) -> None:
