@@ -37,7 +37,7 @@ class StepWatcher:
         if line:
             self._context.say(line.text)
         if event.name.value in _JOURNALED:
-            text = line.text if line else ""
+            text = line.text if line else f"{event.source}: {event.fields.get('state', event.name.value)}"
             fields = {**_in_short(event.fields), "source": event.source}
             self._context.telling.report(event.name.value, text, fields, lost=event.name.value == "lost")
 

@@ -3,7 +3,7 @@
 
 from orchestrator.cli.wording import Line
 from orchestrator.content.declaration.state import Action, Change
-from orchestrator.content.views import Shown
+from orchestrator.content.showing import Shown
 
 _MARKS = {Action.CREATE: ("+", "good"), Action.UPDATE: ("~", ""), Action.DELETE: ("-", "bad")}
 

@@ -138,6 +138,23 @@ def promote(
 
 
 @app.command()
+def hide(
+    view: Annotated[str, typer.Argument(metavar="VIEW", help="The view.")],
+    environment: Annotated[
+        str, typer.Option("--from", metavar="ENVIRONMENT", help="Where it is to be shown no more.")
+    ],
+    organization: OrganizationOption = "",
+    config: ConfigOption = None,
+) -> None:
+    """Show no version of a view in an environment any more: clients find nothing there. Its versions stay."""
+    from orchestrator.content import showing
+
+    with open_workspace(config, Output.AUTO) as workspace:
+        showing.hide(workspace, organization_of(workspace, organization), view, environment)
+    typer.echo(f"{view} is not shown in {environment} any more.")
+
+
+@app.command()
 def delete(label: LabelArgument, organization: OrganizationOption = "", config: ConfigOption = None) -> None:
     """Delete an environment that nothing takes from, and what it shows with it."""
     from orchestrator.content import views

@@ -29,7 +29,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help="Import what 
 
 @app.command()
 def plan(
-    paths: MediaArgument,
+    paths: MediaArgument = None,
     trust: TrustOption = None,
     no_create: NoCreateOption = False,
     allow_older: OlderOption = False,
@@ -59,7 +59,7 @@ def plan(
 
 @app.command()
 def run(
-    paths: MediaArgument,
+    paths: MediaArgument = None,
     trust: TrustOption = None,
     no_create: NoCreateOption = False,
     all_or_nothing: Annotated[

@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from orchestrator.content.exports.media import MediumReader
 
 MediaArgument = Annotated[
-    list[Path],
+    list[Path] | None,
     typer.Argument(
         metavar="PATH",
-        help="Media: directories (mounted, or of chunks), tar, tgz and ISO files; - reads standard input.",
+        help="Media: directories (mounted, or of chunks), tar, tgz and ISO files; - reads standard input. "
+        "Without any: what is here already of imports that go on.",
         show_default=False,
     ),
 ]
@@ -51,11 +52,11 @@ def check_file(path: Path | None) -> None:
 
 
 @contextmanager
-def opened(paths: Sequence[Path]) -> "Iterator[list[MediumReader]]":
+def opened(paths: Sequence[Path] | None) -> "Iterator[list[MediumReader]]":
     """The media at these paths."""
     from orchestrator.content.imports.opening import open_media
 
-    media = open_media(paths)
+    media = open_media(paths) if paths else []
     try:
         yield media
     finally:

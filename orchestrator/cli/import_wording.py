@@ -109,7 +109,7 @@ def media_lines(media: Iterable[MediumReport]) -> list[Line]:
 
 
 def outcome_lines(outcome: ImportOutcome) -> list[Line | Entry]:
-    lines: list[Line | Entry] = []
+    lines: list[Line | Entry] = [] if outcome.exports else [Line("No import goes on.")]
     for export in outcome.exports:
         lines.append(_title(export.planned.found.manifest, export.planned.organization))
         rows = [
@@ -131,7 +131,7 @@ def _fate_remark(each: ItemOutcome) -> str:
 
 def _end_lines(export: ExportOutcome) -> list[Line]:
     if export.state == "complete":
-        done = any(each.fate in (Fate.CREATED, Fate.UPDATED) for each in export.items)
+        done = any(each.changed for each in export.items)
         return [Line("  imported completely" if done else "  nothing was to be done", "good")]
     lines = []
     if export.missing.objects:

@@ -17,7 +17,7 @@ from orchestrator.cli.content_options import (
 from orchestrator.cli.options import ConfigOption, Output, OutputOption
 
 if TYPE_CHECKING:
-    from orchestrator.content.views import Shown
+    from orchestrator.content.showing import Shown
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Views: repositories shown together, in versions."

@@ -50,12 +50,13 @@ if TYPE_CHECKING:
     from orchestrator.content.overriding import set_source
     from orchestrator.content.publication.record import record_to_json
     from orchestrator.content.settings import ContentSettings, ExportRules, read_settings
+    from orchestrator.content.showing import Shown, hide
     from orchestrator.content.signing import Trusted as TrustedKeys
     from orchestrator.content.signing import server_key
     from orchestrator.content.source import Common, Filter, Mirrors, Source
     from orchestrator.content.syncing import Synced, sync, sync_each
     from orchestrator.content.upkeep import client_config, mirrors, names_of, prune, rollback, verify
-    from orchestrator.content.views import Shown, promote, publish
+    from orchestrator.content.views import promote, publish
     from orchestrator.content.workspace import Workspace
 
 _HOMES = {
@@ -80,11 +81,12 @@ _HOMES = {
     "overriding": ("set_source",),
     "publication.record": ("record_to_json",),
     "settings": ("ContentSettings", "ExportRules", "read_settings"),
+    "showing": ("Shown", "hide"),
     "signing": ("server_key",),
     "source": ("Common", "Filter", "Mirrors", "Source"),
     "syncing": ("Synced", "sync", "sync_each"),
     "upkeep": ("client_config", "mirrors", "names_of", "prune", "rollback", "verify"),
-    "views": ("Shown", "promote", "publish"),
+    "views": ("promote", "publish"),
     "workspace": ("Workspace",),
 }
 # Ours: their home, and what they are called there.
@@ -139,6 +141,7 @@ __all__ = [
     "export",
     "export_again",
     "find_mirrors",
+    "hide",
     "load_declaration",
     "load_mirrors",
     "mirrors",

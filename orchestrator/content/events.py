@@ -29,8 +29,9 @@ class Name(StrEnum):
     CHUNK = "chunk"  # export, number, chunks, file, bytes, sha256: one medium is whole
     EXPORTED = "exported"  # export, number, objects, bytes, chunks, place
     REMOVED = "removed"  # export, number, place, why: an export's files and record are gone
-    # Imports; "import", or a medium or repository, stands where a source does.
+    # Imports; "import", an export, a medium or a repository stands where a source does.
     TAKING = "taking"  # objects, bytes: of what is missing this comes from the media
+    IMPORTED = "imported"  # export, organization, state ("complete", "going on", "failed"), missing: objects
     DAMAGED = "damaged"  # path, why: a file of a medium, or (no path) the rest of it, was left
 
 

@@ -18,7 +18,7 @@ from orchestrator.content.pool import Pool
 from orchestrator.host.files import write_all
 
 # What is in memory at most: so many jobs of about so many bytes.
-_JOBS, _BATCH = 24, 1 << 20
+_JOBS, _BATCH = 16, 1 << 20
 
 
 class _Whole(NamedTuple):

@@ -10,7 +10,7 @@ All links are relative: the root may be mounted elsewhere.
 import contextlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 
 from orchestrator.content.pool import make_public_directory
@@ -20,7 +20,7 @@ from orchestrator.host.files import fsync_directory, sync_file_system
 
 def make_version(place: Path, contents: Mapping[str, Path]) -> None:
     """The directory `place` with a link to each tree, by its path; complete and on the disk when its name appears."""
-    if place.is_dir() and all(_leads_to(place / path, tree) for path, tree in contents.items()):
+    if _holds_just(place, contents):
         return
     new = place.with_name(f".{place.name}.new")
     shutil.rmtree(new, ignore_errors=True)
@@ -34,6 +34,11 @@ def make_version(place: Path, contents: Mapping[str, Path]) -> None:
     sync_file_system(place.parent)
     new.rename(place)
     fsync_directory(place.parent)
+
+
+def _holds_just(place: Path, contents: Mapping[str, Path]) -> bool:
+    there = {str(path.relative_to(place)) for path in place.rglob("*") if path.is_symlink()}
+    return there == set(contents) and all(_leads_to(place / path, tree) for path, tree in contents.items())
 
 
 def _leads_to(link: Path, target: Path) -> bool:
@@ -67,3 +72,41 @@ def remove(link: Path) -> None:
     if link.is_symlink():
         link.unlink()
         fsync_directory(link.parent)
+
+
+def sweep_shown(published: Path, shown: Mapping[str, Container[str]], versions: Path) -> None:
+    """Remove from `published`, the directory of an organization, the links to `versions` of views that are not `shown`
+    (by environment), and the directories of environments that are none any more. Nothing else is touched."""
+    for directory in _directories(published):
+        for link in list(directory.iterdir()):
+            if (
+                link.is_symlink()
+                and link.name not in shown.get(directory.name, ())
+                and _is_below(link, versions)
+            ):
+                remove(link)
+        if directory.name not in shown:
+            with contextlib.suppress(OSError):  # somebody else has something there
+                directory.rmdir()
+
+
+def _is_below(link: Path, versions: Path) -> bool:
+    return Path(os.path.normpath(link.parent / link.readlink())).is_relative_to(versions)
+
+
+def sweep_versions(versions: Path, known: Mapping[str, Container[int]]) -> None:
+    """Remove from `versions`, the directory of an organization's views, those that are not `known` (by view), and what
+    is half made."""
+    for view in _directories(versions):
+        for version in _directories(view):
+            if not version.name.isdecimal() or int(version.name) not in known.get(view.name, ()):
+                shutil.rmtree(version, ignore_errors=True)
+        if view.name not in known:
+            with contextlib.suppress(OSError):
+                view.rmdir()
+
+
+def _directories(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return []
+    return [each for each in path.iterdir() if each.is_dir() and not each.is_symlink()]

@@ -1,50 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Views: publish a version of what their repositories hold now, and promote versions from environment to environment.
-
-The catalog says what is shown where; the links on the disk follow it. A run that ends between the two is mended by
-the next one: `mend_links` compares them, and changes nothing when they agree.
-"""
+"""Views: publish a version of what their repositories hold now, promote versions from environment to environment, and
+let them go. What clients see of that is `showing`."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from orchestrator.content import links, snapshotting
+from orchestrator.content import snapshotting
 from orchestrator.content.adopting import adopt_mirrors
 from orchestrator.content.catalog import audit, environments, views
 from orchestrator.content.catalog.model import LIBRARY, Snapshot, View, ViewVersion
-from orchestrator.content.events import Name
+from orchestrator.content.showing import Shown, mend_links, note, show
 from orchestrator.content.workspace import Workspace
 from orchestrator.errors import OrchestratorError, Problem, Refused, UsageError
 from orchestrator.host import clock
-
-if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What became of a publication or promotion. `changed`: clients see something else than before. `made`: the
-    version is new."""
-
-    version: ViewVersion
-    environment: str
-    path: Path
-    changed: bool
-    made: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "organization": self.version.organization,
-            "view": self.version.view,
-            "version": self.version.number,
-            "environment": self.environment,
-            "path": str(self.path),
-            "changed": self.changed,
-            "made": self.made,
-            "repositories": {path: snapshot.number for path, snapshot in self.version.contents},
-        }
 
 
 def publish(workspace: Workspace, organization: str, label: str, *, description: str = "") -> Shown:
@@ -65,7 +32,7 @@ def publish(workspace: Workspace, organization: str, label: str, *, description:
             number = views.next_number(session, organization, label)
             made = ViewVersion(organization, label, number, clock.timestamp(), contents, description)
             views.add_version(session, made)
-            _note(workspace, session, "view.publish", made, {"repositories": len(contents)})
+            note(workspace, session, "view.publish", made, {"repositories": len(contents)})
     else:
         made = newest
     return show(workspace, made, LIBRARY, made=made is not newest)
@@ -132,7 +99,9 @@ def promote(
         if number is None:
             raise Refused(
                 f"{environment.after}, from which {to} takes, shows no version of {view}",
-                hint=f"orchestrator environment promote {view} --to {environment.after}",
+                hint=f"orchestrator view publish {view}"
+                if environment.after == LIBRARY
+                else f"orchestrator environment promote {view} --to {environment.after}",
             )
         version = views.version(session, organization, view, number)
     if number not in (before, environment.shows.get(view)) and not force:
@@ -144,99 +113,31 @@ def promote(
     return show(workspace, version, to)
 
 
-def show(workspace: Workspace, version: ViewVersion, environment: str, *, made: bool = False) -> Shown:
-    """Show a version of a view in an environment, whatever the path says."""
-    make_links(workspace, version)
-    with workspace.catalog.changing(workspace.actor) as session:
-        environments.show(session, version.organization, environment, version.view, version.number)
-        _note(workspace, session, "environment.show", version, {"environment": environment})
-    place = workspace.shown(version.organization, environment, version.view)
-    changed = links.switch(place, version_place(workspace, version))
-    fields = {"view": version.view, "version": version.number, "environment": environment, "path": str(place)}
-    workspace.tell(Name.SHOWN, f"{version.view} {version.number}", changed=changed, **fields)
-    return Shown(version, environment, place, changed, made)
-
-
-def _note(
-    workspace: Workspace, session: "Session", action: str, version: ViewVersion, details: dict[str, Any]
-) -> None:
-    subject = f"{version.organization}/{version.view} {version.number}"
-    audit.note(session, workspace.actor, action, subject, details)
-
-
-def version_place(workspace: Workspace, version: ViewVersion) -> Path:
-    return workspace.root / "views" / version.organization / version.view / str(version.number)
-
-
-def make_links(workspace: Workspace, version: ViewVersion) -> None:
-    """The directory of a version's links, if it is not there."""
-    from orchestrator.content.catalog import repositories
-
-    with workspace.catalog.reading() as session:
-        trees = {
-            path: workspace.store(
-                repositories.get(session, version.organization, f"{each.product}/{each.repository}")
-            ).path
-            / str(each.number)
-            for path, each in version.contents
-        }
-    gone = [path for path, tree in trees.items() if not tree.is_dir()]
-    if gone:
-        raise Refused(
-            f"version {version.number} of {version.view} cannot be shown: snapshots are gone",
-            problems=[Problem(path, f"{trees[path]} is not there") for path in gone],
-            hint=f"orchestrator view publish {version.view}",
-        )
-    links.make_version(version_place(workspace, version), trees)
-
-
-def mend_links(workspace: Workspace, organization: str) -> None:
-    """Bring the links to what the catalog says: a run may have ended between the two."""
-    with workspace.catalog.reading() as session:
-        shown = [
-            (environment.label, views.version(session, organization, view, number))
-            for environment in environments.all(session, organization)
-            for view, number in environment.shows.items()
-        ]
-    for environment, version in shown:
-        place = workspace.shown(organization, environment, version.view)
-        if not place.is_symlink() or Path(place.readlink()).name != str(version.number):
-            make_links(workspace, version)
-            links.switch(place, version_place(workspace, version))
-
-
 def remove_versions(workspace: Workspace, organization: str, view: str, numbers: Iterable[int]) -> None:
     """Forget versions of a view, with what only they kept. Raises Refused for one that an environment shows."""
-    import shutil
-
     with workspace.catalog.changing(workspace.actor) as session:
         versions = [views.version(session, organization, view, number) for number in numbers]
         for version in versions:
             views.remove_version(session, organization, view, version.number)
-            _note(workspace, session, "view.remove", version, {})
-    for version in versions:
-        shutil.rmtree(version_place(workspace, version), ignore_errors=True)
+            note(workspace, session, "view.remove", version, {})
+    mend_links(workspace, organization)
 
 
 def remove_view(workspace: Workspace, organization: str, label: str) -> None:
     """Forget a view with all its versions. Raises Refused while an environment shows it or a view is composed of
     it."""
-    import shutil
-
     with workspace.catalog.changing(workspace.actor) as session:
         views.delete(session, organization, label)
         audit.note(session, workspace.actor, "view.delete", f"{organization}/{label}", {})
-    shutil.rmtree(workspace.root / "views" / organization / label, ignore_errors=True)
+    mend_links(workspace, organization)
 
 
 def remove_environment(workspace: Workspace, organization: str, label: str) -> None:
     """Forget an environment; clients find nothing there any more. Raises Refused for the library, and while another
     takes from it."""
-    import shutil
-
     with workspace.catalog.changing(workspace.actor) as session:
         for view in environments.get(session, organization, label).shows:
             environments.hide(session, organization, label, view)
         environments.delete(session, organization, label)
         audit.note(session, workspace.actor, "environment.delete", f"{organization}/{label}", {})
-    shutil.rmtree(workspace.root / "published" / organization / label, ignore_errors=True)
+    mend_links(workspace, organization)

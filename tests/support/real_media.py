@@ -86,12 +86,14 @@ def served(root: Path) -> dict[str, bytes]:
 
 
 def trees_of(found: Trees) -> dict[str, dict[str, bytes]]:
-    """By repository and view: what is switched at once."""
+    """By repository and view: what is switched at once. What is hidden is on its way to its name."""
     trees: dict[str, dict[str, bytes]] = {}
     for path, data in found.items():
         parts = path.split("/")
         # <organization>/<environment>/<view>, and in the default view of the library <product>/<repository> more
         depth = 5 if parts[1:3] == ["library", "default"] else 3
+        if any(part.startswith(".") for part in parts[:depth]):
+            continue
         trees.setdefault("/".join(parts[:depth]), {})["/".join(parts[depth:])] = data
     return trees
 

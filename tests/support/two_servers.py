@@ -11,6 +11,7 @@ failure), or as a user starts them (`start`).
 """
 
 import contextlib
+import gzip
 import io
 import json
 import os
@@ -24,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+from xml.etree import ElementTree as ET
 
 import yaml
 
@@ -348,7 +350,9 @@ def apt_sees(place: Path, sources: str) -> Seen:
         text = subprocess.run(
             ["/usr/lib/apt/apt-helper", "cat-file", str(path)], capture_output=True, text=True, check=True
         ).stdout
-        packages |= {tuple(value for _, value in _STANZA.findall(part)) for part in text.split("\n\n") if part}
+        packages |= {
+            tuple(value for _, value in _STANZA.findall(part)) for part in text.split("\n\n") if part
+        }
     client.must("download", *sorted({f"{name}={version}" for name, version, *_ in map(in_order, packages)}))
     return Seen(frozenset(packages), {path.name: path.read_bytes() for path in place.glob("*.deb")})
 
@@ -363,10 +367,18 @@ def dnf_sees(place: Path, repositories: str, *names: str) -> Seen:
     """`names` are downloaded, with their signatures checked."""
     client = DnfClient(place, repositories)
     client("install", "--downloadonly", *names)
-    form = "%{name} %{evr} %{arch} %{location} %{size} %{buildtime}"
-    told = client("-q", "repoquery", "--all", "--qf", form)
-    cached = place.joinpath("cache").glob("os-*/packages/*.rpm")
-    return Seen(
-        frozenset(tuple(line.split()) for line in told.splitlines()),
-        {path.name: path.read_bytes() for path in cached},
-    )
+    [cache] = place.joinpath("cache").glob("os-*/")
+    [primary] = cache.glob("repodata/*-primary.xml.gz")
+    packages = {tuple(_told(each)) for each in ET.fromstring(gzip.decompress(primary.read_bytes()))}
+    return Seen(frozenset(packages), {path.name: path.read_bytes() for path in cache.glob("packages/*.rpm")})
+
+
+def _told(package: ET.Element) -> Iterator[str]:
+    """Of an entry in the list that dnf has verified: name, version, architecture, digest."""
+    within = "{http://linux.duke.edu/metadata/common}"
+    yield package.findtext(f"{within}name", "")
+    version = package.find(f"{within}version")
+    assert version is not None
+    yield f"{version.get('epoch')}:{version.get('ver')}-{version.get('rel')}"
+    yield package.findtext(f"{within}arch", "")
+    yield package.findtext(f"{within}checksum", "")

@@ -4,16 +4,23 @@
 import dataclasses
 import json
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from orchestrator import content as package
+from orchestrator.cli.export_wording import full_document, record_document
 from orchestrator.content import inventories, receipts
+from orchestrator.content.catalog.exports import ExportRecord
+from orchestrator.content.catalog.imports import ImportRecord
+from orchestrator.content.catalog.model import ViewVersion
 from orchestrator.content.exports import manifest as manifests
 from orchestrator.content.exports import outcome as export_outcome
 from orchestrator.content.exports import requests, unfinished
+from orchestrator.content.exports.checking import Verification
 from orchestrator.content.exports.manifest import (
     Base,
     ChunkEntry,
@@ -25,7 +32,10 @@ from orchestrator.content.exports.manifest import (
     Subject,
     VersionEntry,
 )
+from orchestrator.content.exports.pruning import Removed
+from orchestrator.content.imports.listing import Listed
 from orchestrator.content.imports.outcome import Fate, ImportOutcome
+from orchestrator.content.showing import Shown
 from orchestrator.content.signing import PublicKey, SigningKey
 from tests.support.documentation import blocks, text_of
 from tests.support.sending import Sent, contents, of
@@ -117,3 +127,36 @@ def test_a_medium_has_the_files_of_the_page() -> None:
         dict.fromkeys(next(head for head in heads if path.startswith(head)) for path in medium.files)
     )
     assert found == list(dict.fromkeys(heads))
+
+
+def test_the_page_has_the_keys_of_lists() -> None:
+    subject = Subject("library", "acme")
+    record = ExportRecord("acme", subject, "complete", "tar", "", "0" * 32, "/a", "", 1, 1, 1, "{}")
+    document = record_document(record, 0, None)
+    assert keys(told("An export in a list")) == document.keys()
+    more = full_document(record, of(Sent("tools/mos", contents("a"))).manifest, 0, ["a-1of1.tar"])
+    assert all(f"`{key}`" in told("An export in a list") for key in more.keys() - document.keys())
+    listed = Listed(ImportRecord("0" * 32, "acme", subject, "complete", "", "", {}))
+    assert keys(told("An import in a list")) == listed.to_json().keys()
+
+
+def test_the_page_has_the_keys_of_what_is_shown_verified_and_removed() -> None:
+    text = " ".join(told("All other documents").split())
+    manifest = of(Sent("tools/mos", contents("a"))).manifest
+    shown = Shown(ViewVersion("acme", "base", 1, "", ()), "library", Path("/"), changed=True)
+    for document in (
+        shown.to_json(),
+        Verification("/a", manifest, 0, 0, 0).to_json(),
+        Removed((), 0).to_json(),
+    ):
+        assert f"{{{', '.join(document)}" in text
+
+
+def test_the_page_of_the_architecture_names_every_module_of_the_content_layer() -> None:
+    named = set(re.findall(r"`([\w*]+)/?`", text_of("architecture.md")))
+    patterns = [name for name in named if "*" in name]
+    content = Path(package.__file__).parent
+    for place in (content, content / "exports", content / "imports"):
+        modules = {path.stem for path in place.iterdir() if not path.name.startswith("_")}
+        missing = {name for name in modules - named if not any(fnmatch(name, each) for each in patterns)}
+        assert not missing, place

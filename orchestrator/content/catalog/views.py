@@ -113,7 +113,8 @@ def delete(session: Session, organization: str, label: str) -> None:
         *((f"the view {name}", "is composed of it") for name in _composed_of(session, found)),
     ]
     if users:
-        raise in_use(f"the view {label}", users, "take it out of these first")
+        hint = f"take it out of these first: orchestrator environment hide {label} --from ENVIRONMENT"
+        raise in_use(f"the view {label}", users, hint)
     ids = select(ViewVersionRow.id).where(ViewVersionRow.view_id == found.id)
     session.execute(delete_rows(VersionContentRow).where(VersionContentRow.version_id.in_(ids)))
     session.execute(delete_rows(ViewVersionRow).where(ViewVersionRow.view_id == found.id))
@@ -212,6 +213,20 @@ def versions(session: Session, organization: str, view: str) -> list[ViewVersion
     """Newest (highest number) first."""
     found = row(session, organization, view)
     return _with_contents(session, organization, view, session.scalars(_versions(found)).all())
+
+
+def numbers(session: Session, organization: str) -> dict[str, set[int]]:
+    """Those of all versions that there are, by view."""
+    owner = organizations.row(session, organization)
+    rows = session.execute(
+        select(ViewRow.label, ViewVersionRow.number)
+        .outerjoin(ViewVersionRow, ViewVersionRow.view_id == ViewRow.id)
+        .where(ViewRow.organization_id == owner.id)
+    )
+    found: dict[str, set[int]] = {}
+    for label, number in rows:
+        found.setdefault(label, set()).update(() if number is None else (number,))
+    return found
 
 
 def remove_version(session: Session, organization: str, view: str, number: int) -> None:

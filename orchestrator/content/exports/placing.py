@@ -160,6 +160,5 @@ class Placing:
                 record = records.move(self._workspace, record, str(place))
             os.rename(self.partial, place)
             fsync_directory(place.parent)
-            finished = records.complete(self._workspace, record)
-            Unfinished(place).end()
-        return finished
+            Unfinished(place).end()  # before the record: nobody comes back to one that is complete
+            return records.complete(self._workspace, record)

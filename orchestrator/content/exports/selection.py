@@ -151,7 +151,7 @@ def _of_views(session: "Session", request: ExportRequest) -> _Found:
         environment = environments.get(session, organization, label)
         found.environments.append(environment)
         if not environment.shows:
-            hint = f"orchestrator environment promote VIEW {label}"
+            hint = f"orchestrator environment promote VIEW --to {label}"
             found.problems.append(Problem(f"environment {label}", "it shows no view", hint))
         for view, number in sorted(environment.shows.items()):
             version = views.version(session, organization, view, number)
@@ -167,7 +167,7 @@ def _number(session: "Session", request: ExportRequest, view: str) -> int | None
     if view not in shown:
         raise Refused(
             f"the environment {request.environment} shows no version of the view {view}",
-            hint=f"orchestrator environment promote {view} {request.environment}",
+            hint=f"orchestrator environment promote {view} --to {request.environment}",
         )
     return shown[view]
 

@@ -80,11 +80,27 @@ def decide(
 ) -> tuple[Item, ...]:
     """An item for everything in the export, in the order in which they are made. `unreadable` says of inventories
     what is wrong with them."""
-    items = tuple(_Decision(manifest, here, wish, unreadable or {}).items())
+    items = _without_use(manifest, tuple(_Decision(manifest, here, wish, unreadable or {}).items()))
     if all(item.refused for item in items if item.kind == "repository") and manifest.repositories:
         reason = "all repositories of the export are refused"
         return tuple(_refuse(item, reason) if item.changes else item for item in items)
     return items
+
+
+def _without_use(manifest: Manifest, items: tuple[Item, ...]) -> tuple[Item, ...]:
+    """Snapshots that are sent for view versions, none of which goes in, go in neither."""
+    refused = {item.name for item in items if item.kind == "version" and item.refused}
+    if not refused:
+        return items
+    good = [each for each in manifest.versions if f"{each.view} {each.number}" not in refused]
+    held = {(path, inventory) for each in good for _, path, inventory in each.contents}
+    reason = "the view versions that hold it are refused"
+    return tuple(
+        _refuse(item, reason)
+        if item.kind == "repository" and item.changes and (item.sent_as, item.inventory) not in held
+        else item
+        for item in items
+    )
 
 
 class _Decision:
@@ -166,7 +182,7 @@ class _Decision:
             return self._may_create(replace(item, action=Action.CREATE), f"the key {entry.name}")
         if there.strip() != entry.armoured.strip():
             reason = "there is another key of this name here, which stays"
-            return _refuse(item, reason, "rename the one here, and import again")
+            return _refuse(item, reason, "replace the one here where it is declared, and import again")
         return item
 
     def _repository(self, entry: RepositoryEntry) -> Item:

@@ -62,15 +62,11 @@ def look(workspace: "Workspace", organization: str) -> Here:
         found = {each.label: each for each in organizations.all(session)}.get(organization)
         if found is None:
             return Here(organization, usual=usual)
-        done = [
-            each
-            for each in imports.all(session)
-            if each.organization == organization and each.state == "complete"
-        ]
+        records = imports.all(session, organization)
         here = _of_organization(session, organization)
-        holdings = _holdings(workspace, session, here, _times(each.report for each in done))
+        holdings = _holdings(workspace, session, here, _times(each.report for each in records))
         detours = _detours(workspace, session, here)
-    imported = frozenset(each.export_id for each in done)
+    imported = frozenset(each.export_id for each in records if each.state == "complete")
     return replace(
         here, usual=usual, source_url=found.source_url, holdings=holdings, imported=imported, detours=detours
     )

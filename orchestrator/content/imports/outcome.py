@@ -32,6 +32,10 @@ class ItemOutcome:
     snapshot: int = 0
     error: OrchestratorError | None = None
 
+    @property
+    def changed(self) -> bool:
+        return self.fate in (Fate.CREATED, Fate.UPDATED)
+
     def to_json(self) -> dict[str, Any]:
         document = self.item.to_json()
         del document["action"]

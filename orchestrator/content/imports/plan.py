@@ -136,7 +136,8 @@ def plan(
     """
     drafted = draft(workspace, media, wish or Wish(), trust, pool_look(workspace.root))
     drafted.close()
-    return drafted.plan
+    told = (each for each in drafted.plan.exports if each.found.media or not media or not each.absent.objects)
+    return replace(drafted.plan, exports=tuple(told))
 
 
 def pool_look(root: Path) -> Callable[[str], int | None]:

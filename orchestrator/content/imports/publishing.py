@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.content import inventories, snapshotting, views
+from orchestrator.content import inventories, showing, snapshotting
 from orchestrator.content.catalog import audit, environments, keys, organizations, products, snapshots
 from orchestrator.content.catalog import repositories as repository_rows
 from orchestrator.content.catalog import views as view_rows
@@ -251,7 +251,7 @@ def switch(workspace: Workspace, organization: str, what: Switch, *, wait: float
     if "view" in what:
         with workspace.catalog.reading() as session:
             version = view_rows.version(session, organization, what["view"], what["number"])
-        views.show(workspace, version, what["environment"])
+        showing.show(workspace, version, what["environment"])
         return
     with workspace.catalog.reading() as session:
         repository = repository_rows.get(session, organization, what["repository"])

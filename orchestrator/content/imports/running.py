@@ -78,12 +78,18 @@ class _Run:
             state.begin(planned.found, planned.organization, all_or_nothing=planned.all_or_nothing)
             Finishing(self._workspace, planned, self._wait).record_beginning()
         taking = self._take()
-        outcomes = tuple(self._finish(planned) for planned in self._plan.exports)
-        return ImportOutcome(outcomes, self._plan.media, tuple(taking.damaged), taking.objects, taking.bytes)
+        outcomes = [self._finish(planned) for planned in self._plan.exports]
+        told = tuple(each for each in outcomes if self._is_told(each))
+        return ImportOutcome(told, self._plan.media, tuple(taking.damaged), taking.objects, taking.bytes)
+
+    def _is_told(self, outcome: ExportOutcome) -> bool:
+        """Others that go on are not, when media were given and brought them nothing."""
+        waits = outcome.state == "going on" and not any(each.changed for each in outcome.items)
+        return bool(outcome.planned.found.media) or not self._plan.media or not waits
 
     def _mend_links(self) -> None:
         """Of views: the catalog knew what they show before a run that was cut off could show it."""
-        from orchestrator.content import views
+        from orchestrator.content import showing
         from orchestrator.content.catalog import organizations
 
         if not has_catalog(self._workspace):
@@ -92,7 +98,7 @@ class _Run:
             there = {each.label for each in organizations.all(session)}
         for organization in sorted(there & {planned.organization for planned in self._plan.exports}):
             try:
-                views.mend_links(self._workspace, organization)
+                showing.mend_links(self._workspace, organization)
             except Refused as error:
                 self._workspace.tell(Name.WARNING, organization, text=error.message)
 
@@ -127,7 +133,18 @@ class _Run:
                 missing |= lacking
                 waiting |= {item} if lacking else set()
         finishing = Finishing(self._workspace, planned, self._wait)
-        return finishing.finish(waiting, objects.lack(planned.found, missing))
+        outcome = finishing.finish(waiting, objects.lack(planned.found, missing))
+        if not self._is_told(outcome):
+            return outcome
+        self._workspace.tell(
+            Name.IMPORTED,
+            f"export {planned.id[:12]}",
+            export=planned.id,
+            organization=planned.organization,
+            state=outcome.state,
+            missing=outcome.missing.objects,
+        )
+        return outcome
 
     def _lacking(self, planned: ExportPlan, item: Item) -> dict[str, int]:
         sizes = self._drafted.sizes

@@ -106,6 +106,7 @@ class Taking:
         if now - self._told < _EVERY:
             return
         self._told = now
+        self._workspace.check_stop()
         self._workspace.tell(
             Name.PROGRESS,
             "import",

@@ -92,7 +92,7 @@ def test_programs_read_what_happened(run: Run, tmp_path: Path) -> None:
     done = run("run", *media(tmp_path), *trust, "--output", "json")
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert [event["event"] for event in events if event["event"] != "progress"] == [
-        "taking", "publishing", "published", "publishing", "published", "result",
+        "taking", "publishing", "published", "publishing", "published", "imported", "result",
     ]  # fmt: skip
     result = events[-1]
     assert (result["exit_code"], result["exports"][0]["state"]) == (0, "complete")

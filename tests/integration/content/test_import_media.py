@@ -4,7 +4,7 @@
 import itertools
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -254,11 +254,12 @@ def test_files_that_are_no_files_are_refused(receiver: Server, tmp_path: Path) -
     victim = next((directory / "objects").rglob("*/*"))
     data = victim.read_bytes()
     (tmp_path / "secret").write_bytes(data)
-    for make in (
+    makes: list[Callable[[], None]] = [
         lambda: victim.symlink_to(tmp_path / "secret"),
         lambda: os.mkfifo(victim),
         victim.mkdir,
-    ):
+    ]
+    for make in makes:
         victim.unlink()
         make()
         outcome = attempt_path(receiver, directory)

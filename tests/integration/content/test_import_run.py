@@ -214,6 +214,14 @@ def test_a_repository_that_is_busy_keeps_what_it_shows_and_the_others_go_on(rece
     assert receiver.repository("os/web").items() >= SECOND.repositories[0].contents.items()
 
 
+def test_imports_that_wait_do_not_concern_others(receiver: Server) -> None:
+    receiver.run(of(Sent("os/other", contents("o", "p", "q", "r"))).media()[:1])
+    outcome = receiver.run(FIRST.media())
+    assert outcome.exit_code is ExitCode.DONE
+    assert [each.planned.id for each in outcome.exports] == [FIRST.id]
+    assert receiver.run([]).exit_code is ExitCode.LOSSES, "asked for"
+
+
 def test_only_one_import_is_at_work(receiver: Server) -> None:
     from orchestrator.content.imports.state import alone
 

@@ -139,8 +139,8 @@ def test_dnf_sees_the_same_packages_and_downloads_them(story: Story, stage: int)
     versions = {name: version for name, version, *_ in here.packages}
     version = {0: 0, 1: 1, 2: 2, 3: 2}[stage]
     assert versions == {
-        "app": f"1.{version}-1", "lib": "1:1.0-1", "lang": "5-1",
-        **({"new": f"{version}-1"} if stage else {"old": "1-1"}),
+        "app": f"0:1.{version}-1", "lib": "1:1.0-1", "lang": "0:5-1",
+        **({"new": f"0:{version}-1"} if stage else {"old": "0:1-1"}),
     }  # fmt: skip
     assert len(here.downloads) == len(versions)
 
@@ -172,7 +172,11 @@ def test_what_changed_is_all_that_was_carried(story: Story) -> None:
     assert sent[1]["bytes"] > 700_000
     assert 300_000 < sent[2]["bytes"] < 400_000 < total[2]
     changed = [
-        {f"{entry['product']}/{entry['label']}" for entry in each["repositories"] if entry["base"] != entry["inventory"]}
+        {
+            f"{entry['product']}/{entry['label']}"
+            for entry in each["repositories"]
+            if entry["base"] != entry["inventory"]
+        }
         for each in sent
     ]
     assert changed[2:] == [{"enterprise/os", "debian/extra"}, {"debian/main", "images/all"}]

@@ -78,9 +78,17 @@ EXPORTS = {
     "complete view bas": (4, "no view 'bas'", "did you mean base?"),
     "complete environment testin": (4, "no environment 'testin'", "did you mean testing?"),
     "complete library -O acmee": (4, "no organization 'acmee'", "did you mean acme?"),
-    "complete repository images/never": (4, "it has no content yet", "orchestrator repository sync images/never"),
+    "complete repository images/never": (
+        4,
+        "it has no content yet",
+        "orchestrator repository sync images/never",
+    ),
     "complete view empty": (4, "has no version yet", "orchestrator view publish empty"),
-    "complete environment production": (4, "it shows no view", "orchestrator environment promote VIEW production"),
+    "complete environment production": (
+        4,
+        "it shows no view",
+        "orchestrator environment promote VIEW --to production",
+    ),
     "complete library images": (78, "the library has no names", "name repositories"),
     "complete product": (78, "which product", "give its name"),
     "complete library --format dir --chunk-size dvd": (78, "not divided into chunks", "--format tar"),
@@ -117,7 +125,9 @@ def test_an_export_that_cannot_be_made(world: World, command: str) -> None:
     assert world.sender.json("export", "list")[0]["number"] == 3, "nothing was made"
 
 
-@pytest.mark.parametrize("command", ["complete library --format zip", "complete libary", "complete", "compleet x"])
+@pytest.mark.parametrize(
+    "command", ["complete library --format zip", "complete libary", "complete", "compleet x"]
+)
 def test_what_the_command_line_does_not_know_is_a_usage_error(world: World, command: str) -> None:
     told = world.sender.run("export", *command.split(), code=2).err
     assert "-h' for help" in told
@@ -157,7 +167,11 @@ def test_media_that_are_none(world: World, tmp_path: Path) -> None:
         tmp_path / "empty": (78, "no medium is in", "looked for manifest.json"),
         world.complete.parent: (78, "no medium is in", f"there is {world.complete}"),
         tmp_path / "letter": (1, "neither tar, tgz nor ISO", "the directory that an export is in"),
-        world.complete / "manifest.json": (1, "neither tar, tgz nor ISO", "the directory that an export is in"),
+        world.complete / "manifest.json": (
+            1,
+            "neither tar, tgz nor ISO",
+            "the directory that an export is in",
+        ),
         tmp_path / "nothing.tar": (1, "nothing.tar is no medium, or damaged", ""),
         tmp_path / "letter.tar": (1, "no medium of an export: it has no manifest.json", ""),
     }
@@ -166,7 +180,10 @@ def test_media_that_are_none(world: World, tmp_path: Path) -> None:
         assert what in told
         assert str(path) in told
         assert further in told
-    for words in (["receipt", "--to", "/nonexistent/r"], ["run", world.complete, "--request-file", "/nonexistent/r"]):
+    for words in (
+        ["receipt", "--to", "/nonexistent/r"],
+        ["run", world.complete, "--request-file", "/nonexistent/r"],
+    ):
         told = receiver.refusal("import", *words, code=78)
         assert "there is no directory /nonexistent" in told
         assert "mkdir -p /nonexistent" in told
@@ -272,12 +289,13 @@ def test_names_that_are_not_there(world: World) -> None:
         "environment promote bas --to testing": (4, "did you mean base?"),
         "environment promote base --to testin": (4, "did you mean testing?"),
         "environment promote base --to testing --version 7": (4, "there is 1"),
-        "repository sync images/all --source-url /nonexistent": (4, "file:///nonexistent/content/images/all/"),
+        "repository sync images/all --source-url /nonexistent": (
+            4,
+            "file:///nonexistent/content/images/all/",
+        ),
         f"repository sync images/all --source-url {world.complete}": (4, "does not hold images/all"),
         "apply -f /nonexistent": (78, "there is no file at /nonexistent"),
     }
     for command, (code, told) in cases.items():
         done = world.sender.run(*command.split(), code=code)
         assert told in done.out + done.err, command
-
-

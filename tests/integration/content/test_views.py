@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.content import removal, snapshotting, views
+from orchestrator.content import removal, showing, snapshotting, views
 from orchestrator.content.catalog import environments, repositories, snapshots
 from orchestrator.content.catalog import views as catalog_views
 from orchestrator.content.catalog.model import Environment, View
@@ -42,11 +42,11 @@ def site(tmp_path: Path, template: Path) -> Iterator[SnapshotSite]:
         yield found
 
 
-def publish(site: SnapshotSite, label: str = "web") -> views.Shown:
+def publish(site: SnapshotSite, label: str = "web") -> showing.Shown:
     return views.publish(site.workspace, ORGANIZATION, label)
 
 
-def promote(site: SnapshotSite, to: str, number: int | None = None, *, force: bool = False) -> views.Shown:
+def promote(site: SnapshotSite, to: str, number: int | None = None, *, force: bool = False) -> showing.Shown:
     return views.promote(site.workspace, ORGANIZATION, "web", to, number=number, force=force)
 
 
@@ -120,7 +120,7 @@ def test_what_a_version_shows_stays_whatever_becomes_of_the_repository(site: Sna
 def test_links_that_a_killed_run_did_not_make_are_made_by_the_next(site: SnapshotSite) -> None:
     publish(site)
     site.workspace.shown(ORGANIZATION, "library", "web").unlink()
-    views.mend_links(site.workspace, ORGANIZATION)
+    showing.mend_links(site.workspace, ORGANIZATION)
     assert seen(site, "library") == {"nginx"}
 
 
