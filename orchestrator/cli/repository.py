@@ -151,6 +151,7 @@ def create(
     config: ConfigOption = None,
 ) -> None:
     """Create a repository; its product must be there."""
+    from orchestrator.content import removal
     from orchestrator.content.catalog import repositories
     from orchestrator.content.catalog.model import Repository, split_path
 
@@ -166,6 +167,7 @@ def create(
     upstream = read_overrides(override, {key: value for key, value in given.items() if value is not None})
     with open_workspace(config, Output.AUTO) as workspace:
         whose = organization_of(workspace, organization)
+        removal.clear_away(workspace)
         made = Repository(whose, product, label, type_, name or "", upstream)  # type: ignore[arg-type]
         with workspace.catalog.changing(workspace.actor) as session:
             repositories.create(session, made)

@@ -10,12 +10,13 @@ import hashlib
 import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from orchestrator.content.model import StoredFile
 from orchestrator.content.pool import make_public_directory
 from orchestrator.content.publication.inventory import Inventory, from_bytes, make_inventory, to_bytes
-from orchestrator.errors import Refused
+from orchestrator.errors import BadContent, Refused
 from orchestrator.host.files import replace_file
 
 
@@ -31,9 +32,14 @@ def digest_of(listed: bytes) -> str:
 def read_list(listed: bytes, name: str) -> Sequence[StoredFile]:
     """The files of a list that may be anybody's. Raises BadContent, naming `name`, for what is not in its normal
     form: only one list has the digest of a set."""
-    found = from_bytes(listed, name)
-    make_inventory(found.own, [], lambda _: False)
-    return found.own
+    own = from_bytes(listed, name).own
+    try:
+        make_inventory(own, [], lambda _: False)
+    except BadContent as error:
+        raise BadContent(f"{name}: {error.message}") from None
+    if any(file.path >= after.path for file, after in pairwise(own)):
+        raise BadContent(f"{name}: its files are not sorted, or one is there twice")
+    return own
 
 
 def each_file(listed: bytes) -> Iterator[StoredFile]:

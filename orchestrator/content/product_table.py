@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Products with their repositories and addresses as a table: CSV out, CSV in, one line a repository.
 
-Columns are found by their names; `suites` and `architectures` hold several separated by `;`. What a column does not
-say (authentication, filters, keys) stays as it is. A line without a repository is a product alone.
+Columns are found by their names; `url`, `suites` and `architectures` hold several separated by `;`. What a column does
+not say (authentication, filters, keys) stays as it is. A line without a repository is a product alone.
 """
 
 import csv
@@ -23,7 +23,7 @@ _PRODUCT = ("product", "kind", "vendor", "content_id", "product_name", "product_
 _REPOSITORY = ("repository", "type", "name", "url", "suites", "architectures", "keys", "source_url")
 COLUMNS = (*_PRODUCT, *_REPOSITORY)
 _TYPES: Mapping[str, Any] = {"deb": "deb", "rpm": "rpm", "file": "file"}
-# The keys of an upstream that have a column, and whether it holds several.
+# The keys of an upstream that have a column, and whether it is a list also when it holds one.
 _UPSTREAM = {
     "baseurl": ("url", False),
     "repositories": ("suites", True),
@@ -89,7 +89,7 @@ def changes_from(workspace: Workspace, organization: str, file: Path) -> list[Ch
                 label = item.label if isinstance(item, Product) else item.path
                 if items.setdefault((type(item).__name__, label), item) != item:
                     raise Invalid(f"{label} is there twice, and not the same")
-            if row.get("keys"):
+            if row.get("repository") and row.get("keys"):
                 path = f"{organization}/{row['product']}/{row['repository']}"
                 key_names[path] = tuple(_several(row["keys"]))
         except OrchestratorError as error:
@@ -113,10 +113,16 @@ def _rows(file: Path) -> list[tuple[int, dict[str, str]]]:
     if unknown or "product" not in names:
         what = f"unknown: {', '.join(unknown)}" if unknown else "there is no column product"
         raise Invalid(f"{file}: {what}", hint="the first line names columns: " + ", ".join(COLUMNS))
-    return [
-        (reader.line_num, {key: (value or "").strip() for key, value in row.items() if isinstance(key, str)})
-        for row in reader
-    ]
+    try:
+        return [
+            (
+                reader.line_num,
+                {key: (value or "").strip() for key, value in row.items() if isinstance(key, str)},
+            )
+            for row in reader
+        ]
+    except csv.Error as error:
+        raise Invalid(f"{file}:{reader.line_num}: {error}") from None
 
 
 def _items(organization: str, row: Mapping[str, str], found: State) -> Iterator[Product | Repository]:
@@ -154,7 +160,8 @@ def _repository(before: Repository | None, organization: str, row: Mapping[str, 
     upstream = dict(known.upstream)
     for key, (column, several) in _UPSTREAM.items():
         if column in row:
-            value: Any = _several(row[column]) if several else row[column]
+            parts = _several(row[column])
+            value: Any = parts if several or len(parts) > 1 else "".join(parts)
             upstream |= {key: value} if value else {}
             if not value:
                 upstream.pop(key, None)

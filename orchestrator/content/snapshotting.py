@@ -12,11 +12,15 @@ from orchestrator.content.workspace import Workspace
 from orchestrator.errors import Refused
 
 
+# Seconds: so long does no run hold the lock of a store just to note a snapshot.
+_MOMENT = 10.0
+
+
 def take(
     workspace: Workspace, repository: Repository, origin: str = "sync", *, wait: float = 0.0
 ) -> Snapshot:
     """The snapshot of what the repository shows now, made if it is not there. Raises Refused when it shows nothing
-    yet, and Busy after `wait` seconds."""
+    yet, and Busy after `wait` seconds, or those that another run needs to note a snapshot."""
     store = workspace.store(repository)
     current = store.current()
     if current is None:
@@ -27,7 +31,7 @@ def take(
     known = _of_generation(workspace, repository, current.number)
     if known is not None and current.number in store.pins():
         return known
-    with store.lock(wait):
+    with store.lock(max(wait, _MOMENT)):
         current = store.current() or current
         return add(workspace, repository, current, origin)
 

@@ -48,7 +48,8 @@ class Sweep:
         assert not killed(self.work, Power(0, self.root), count)
         total, deaths = int(count.read_text()), 0
         for turn in range(times):
-            point = chance.randint(1 + turn * total // times, max(1, (turn + 1) * total // times))
+            first = 1 + turn * total // times
+            point = chance.randint(first, max(first, (turn + 1) * total // times))
             cut = turn % 2 == 1
             where = f"killed at point {point} of {total}{', power cut' if cut else ''}"
             self.begin()

@@ -218,14 +218,15 @@ def versions(session: Session, organization: str, view: str) -> list[ViewVersion
 def numbers(session: Session, organization: str) -> dict[str, set[int]]:
     """Those of all versions that there are, by view."""
     owner = organizations.row(session, organization)
+    labels = session.scalars(select(ViewRow.label).where(ViewRow.organization_id == owner.id))
+    found: dict[str, set[int]] = {label: set() for label in labels}
     rows = session.execute(
         select(ViewRow.label, ViewVersionRow.number)
-        .outerjoin(ViewVersionRow, ViewVersionRow.view_id == ViewRow.id)
+        .join(ViewVersionRow, ViewVersionRow.view_id == ViewRow.id)
         .where(ViewRow.organization_id == owner.id)
     )
-    found: dict[str, set[int]] = {}
     for label, number in rows:
-        found.setdefault(label, set()).update(() if number is None else (number,))
+        found[label].add(number)
     return found
 
 

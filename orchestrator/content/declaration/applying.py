@@ -46,11 +46,13 @@ def changes_to(workspace: Workspace, declared: State, *, prune: bool = False) ->
 
 
 def apply(workspace: Workspace, changes: Sequence[Change]) -> None:
-    """Do it, all or nothing; then take away what belonged to repositories that are gone. Raises Refused as the
-    catalog's functions do."""
-    from orchestrator.content import removal, sourcing
+    """Do it, all or nothing; then take away what belonged to what is gone, and let clients see no more of it. Raises
+    Refused as the catalog's functions do."""
+    from orchestrator.content import removal, showing, sourcing
 
-    gone = [c.item for c in changes if c.action is Action.DELETE and isinstance(c.item, Repository)]
+    deleted = [change.item for change in changes if change.action is Action.DELETE]
+    if any(c.action is Action.CREATE and isinstance(c.item, Repository) for c in changes):
+        removal.clear_away(workspace)
     with workspace.catalog.changing(workspace.actor) as session:
         for change in changes:
             _do(session, change)
@@ -64,7 +66,11 @@ def apply(workspace: Workspace, changes: Sequence[Change]) -> None:
         for change in changes:
             if change.action is not Action.DELETE and isinstance(change.item, Repository):
                 sourcing.check_repository(workspace, session, change.item)
-    removal.clear_away(workspace, gone)
+    for organization in sorted(
+        {each.organization for each in deleted if isinstance(each, View | Environment)}
+    ):
+        showing.mend_links(workspace, organization)
+    removal.clear_away(workspace, [each for each in deleted if isinstance(each, Repository)])
 
 
 def _do(session: "Session", change: Change) -> None:
@@ -117,6 +123,10 @@ def _delete(session: "Session", item: Any) -> None:
     elif isinstance(item, Repository):
         repositories.delete(session, item.organization, item.path)
     elif isinstance(item, View):
+        for environment in environments.all(session, item.organization):
+            environments.hide(session, item.organization, environment.label, item.label)
         views.delete(session, item.organization, item.label)
     elif isinstance(item, Environment):
+        for view in environments.get(session, item.organization, item.label).shows:
+            environments.hide(session, item.organization, item.label, view)
         environments.delete(session, item.organization, item.label)

@@ -168,6 +168,11 @@ def _sorted(items: list[Item], needs: Callable[[Item], Iterable[Item]]) -> list[
 
 def _superfluous(declared: State, found: State) -> list[Change]:
     organizations = {item.label for item in declared.items.values() if isinstance(item, Organization)}
+    mirrors = [item for item in found.items.values() if isinstance(item, Repository) and item.mirror]
+    # What mirrors.yaml says stays, with what it is in.
+    staying = {name_of(item) for item in mirrors} | {
+        f"{item.organization}/{item.product}" for item in mirrors
+    }
     changes = []
     for kind in reversed(KINDS):
         there = [item for (k, _), item in found.items.items() if k == kind.__name__.lower()]
@@ -177,6 +182,8 @@ def _superfluous(declared: State, found: State) -> list[Change]:
                 continue
             if isinstance(item, Environment) and item.label == LIBRARY:
                 continue
-            if item.organization in organizations and not (isinstance(item, Repository) and item.mirror):
+            if isinstance(item, Product | Repository) and name in staying:
+                continue
+            if item.organization in organizations:
                 changes.append(Change(Action.DELETE, kind_of(item), name, item))
     return changes

@@ -127,7 +127,7 @@ def _latest(workspace: Workspace, request: ExportRequest, selection: Selection) 
 def _named(workspace: Workspace, request: ExportRequest) -> _Candidate:
     path = Path(request.base)
     if path.exists():
-        return _of_path(path)
+        return _of_path(path, request.organization)
     found = [*_exports_named(workspace, request), *_digests_named(workspace, request)]
     states = {tuple(sorted((path, *sorted(some)) for path, some in each.holdings.items())) for each in found}
     if len(states) > 1:
@@ -141,8 +141,9 @@ def _named(workspace: Workspace, request: ExportRequest) -> _Candidate:
     return found[0]
 
 
-def _of_path(path: Path) -> _Candidate:
-    """A receipt, or an export (its directory, or its manifest)."""
+def _of_path(path: Path, organization: str) -> _Candidate:
+    """A receipt, or an export (its directory, or its manifest). Raises Refused for one of another organization: that
+    has other repositories, also where they are called the same."""
     file = path / MANIFEST if path.is_dir() else path
     try:
         if file.stat().st_size > _LARGEST_DOCUMENT:
@@ -153,8 +154,17 @@ def _of_path(path: Path) -> _Candidate:
     except OSError as error:
         raise Invalid(f"{path} cannot be read: {error.strerror}") from None
     if path.is_dir() or path.name == MANIFEST:
-        return _of_manifest(manifests.from_bytes(data, str(file)), str(path))
-    return _of_receipt(receipts.from_file(data, str(path)))
+        manifest = manifests.from_bytes(data, str(file))
+        owner, found = manifest.subject.organization, _of_manifest(manifest, str(path))
+    else:
+        receipt = receipts.from_file(data, str(path))
+        owner, found = receipt.organization, _of_receipt(receipt)
+    if owner != organization:
+        raise Refused(
+            f"{path} is of the organization {owner}, and {organization} is to be exported",
+            hint=f"name one of {organization}, or export with --organization {owner}",
+        )
+    return found
 
 
 def _exports_named(workspace: Workspace, request: ExportRequest) -> list[_Candidate]:

@@ -7,7 +7,7 @@ has not is gone on with, or expires. History, which increments build on, is of c
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from orchestrator.content.catalog import audit, exports
 from orchestrator.content.catalog.exports import ExportRecord
 from orchestrator.content.events import Name
 from orchestrator.content.exports import places
+from orchestrator.content.exports.lines import line_lock
 from orchestrator.content.exports.manifest import MANIFEST, Base, Manifest, from_bytes
 from orchestrator.content.exports.outcome import subject_text
 from orchestrator.content.exports.planning import ExportPlan
@@ -123,9 +124,23 @@ def unfinished_of(workspace: Workspace, record: ExportRecord) -> Unfinished:
     return Unfinished(places.partial_directory(Path(record.place), record.export_id))
 
 
-def is_busy(workspace: Workspace, record: ExportRecord) -> bool:
-    """Whether somebody is at work on the line of this export."""
-    return lock_is_held(places.lock_file(workspace.settings.exports, record.subject, record.destination))
+@contextlib.contextmanager
+def _alone(workspace: Workspace, record: ExportRecord) -> Iterator[None]:
+    """Nobody else is at work on the line of this export meanwhile. Raises Busy."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(
+                line_lock(workspace.settings.exports, record.subject, record.destination, 0.0)
+            )
+        except Busy:
+            raise _busy(record) from None
+        yield
+
+
+def _busy(record: ExportRecord) -> Busy:
+    return Busy(
+        f"another run is at work on exports of {line_name(record)}", hint="try again when it is through"
+    )
 
 
 # --- what was cut off
@@ -136,8 +151,13 @@ def reconcile(workspace: Workspace) -> None:
     with workspace.catalog.reading() as session:
         partial = exports.all(session, state="partial")
     for record in partial:
-        if not is_busy(workspace, record):
-            _mend(workspace, record)
+        with contextlib.suppress(Busy), _alone(workspace, record):
+            with workspace.catalog.reading() as session:
+                now = exports.all(session, state="partial")
+            # Another run may just have completed it, or removed it.
+            for each in now:
+                if each.number == record.number:
+                    _mend(workspace, each)
 
 
 def _mend(workspace: Workspace, record: ExportRecord) -> None:
@@ -195,25 +215,32 @@ def remove(workspace: Workspace, record: ExportRecord, why: str) -> int:
     """Remove the files of an export, then its record; the bytes of files removed. Its directory first gets a name
     under which nobody takes it for an export. Raises Refused when it is pinned, or its directory is not where
     it should be, and Busy when somebody is at work on its line."""
-    check_removable(workspace, record)
-    freed = size_of(record) if record.state == "complete" else 0
-    if record.state == "partial":
-        unfinished_of(workspace, record).remove()
-    if record.place.startswith("/"):
-        _remove_directory(workspace, record)
-    forget(workspace, record, why)
+    with _alone(workspace, record):
+        now = next((each for each in all_records(workspace) if each.number == record.number), None)
+        if now is None:
+            return 0
+        record = now  # another run may have completed it, or pinned it
+        _check_not_pinned(record)
+        freed = size_of(record) if record.state == "complete" else 0
+        if record.state == "partial":
+            unfinished_of(workspace, record).remove()
+        if record.place.startswith("/"):
+            _remove_directory(workspace, record)
+        forget(workspace, record, why)
     return freed
 
 
 def check_removable(workspace: Workspace, record: ExportRecord) -> None:
     """Raises Refused when it is pinned, and Busy when somebody is at work on its line."""
+    _check_not_pinned(record)
+    if lock_is_held(places.lock_file(workspace.settings.exports, record.subject, record.destination)):
+        raise _busy(record)
+
+
+def _check_not_pinned(record: ExportRecord) -> None:
     if record.pinned:
         raise Refused(
             f"the export {record.number} is pinned", hint=f"orchestrator export unpin {record.number}"
-        )
-    if is_busy(workspace, record):
-        raise Busy(
-            f"another run is at work on exports of {line_name(record)}", hint="try again when it is through"
         )
 
 

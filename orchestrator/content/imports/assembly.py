@@ -3,6 +3,7 @@
 
     segments/<sha256>           the object, with holes
     segments/<sha256>.ranges    a line `<start> <length>` for what is in it, written when that is on the disk
+    segments/<sha256>.doubtful  all of it came, and was not the object: each segment that comes now may be the cure
 
 Whether the bytes are right shows when all of them are there: only the digest of the whole object is known.
 """
@@ -29,6 +30,9 @@ class Assembly:
 
     def _note(self, sha256: str) -> Path:
         return self.directory / f"{sha256}.ranges"
+
+    def _doubt(self, sha256: str) -> Path:
+        return self.directory / f"{sha256}.doubtful"
 
     def ranges(self, sha256: str) -> list[Range]:
         """What is there of an object."""
@@ -84,23 +88,23 @@ class Assembly:
             raise
 
     def is_complete(self, sha256: str, size: int) -> bool:
-        return covers(self.ranges(sha256), 0, size)
+        came_once = self._doubt(sha256).exists() and self._file(sha256).exists()
+        return came_once or covers(self.ranges(sha256), 0, size)
 
     def finish(self, sha256: str, size: int, pool: Pool) -> bool:
-        """Put a complete object into the pool, where it is to be settled; False, and nothing is left of it, when
-        its bytes are not those of the digest: no one knows which segment is wrong."""
+        """Put a complete object into the pool, where it is to be settled; False when its bytes are not those of the
+        digest: no one knows which segment is wrong, and all of them are asked for again."""
         path = self._file(sha256)
         os.truncate(path, size)
-        good = hash_file(path) == (sha256, size)
-        if good:
-            pool.adopt(path, sha256, size)
-            pool.settle()
-        self.drop(sha256)
-        return good
-
-    def drop(self, sha256: str) -> None:
-        self._note(sha256).unlink(missing_ok=True)
-        self._file(sha256).unlink(missing_ok=True)
+        if hash_file(path) != (sha256, size):
+            self._doubt(sha256).touch()
+            self._note(sha256).unlink(missing_ok=True)
+            return False
+        pool.adopt(path, sha256, size)
+        pool.settle()
+        for left in (self._note(sha256), self._doubt(sha256), path):
+            left.unlink(missing_ok=True)
+        return True
 
 
 def covers(ranges: Iterable[Range], start: int, length: int) -> bool:

@@ -126,8 +126,11 @@ class _Decision:
 
     def _here(self, command: str) -> str:
         """A command (other hints are left as they are) that is about the organization of the import."""
-        is_one = command.startswith("orchestrator ") and not self.here.usual
-        return f"{command} --organization {self.here.organization}" if is_one else command
+        if self.here.usual or not command.startswith("orchestrator "):
+            return command
+        whose = self.here.organization
+        first = "" if self.here.exists else f"orchestrator organization create {whose} && "
+        return f"{first}{command} --organization {whose}"
 
     def _content_items(self) -> Iterator[Item]:
         """Each version directly after the last of its snapshots: what it holds stays, whatever else comes."""

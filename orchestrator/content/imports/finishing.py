@@ -45,7 +45,10 @@ class Finishing:
             return self._refused_whole()
         if waiting and planned.found.manifest.versions:
             # Snapshots are made in the order of the versions that hold them, whatever order their media came in.
-            waiting = [item for item in planned.items if item.kind == "repository" and item.changes]
+            waiting = {
+                *waiting,
+                *(each for each in planned.items if each.kind == "repository" and each.changes),
+            }
         for item in planned.items:
             self._outcomes.append(self._become(item, waiting))
         if planned.all_or_nothing:

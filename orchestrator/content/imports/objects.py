@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The objects that an import lacks: which they are, where they may be on media, and which of them will come."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -56,15 +57,20 @@ def missing(sizes: Sizes, have: Callable[[str], int | None]) -> dict[str, int]:
     return {sha256: size for sha256, size in sizes.items() if have(sha256) != size}
 
 
-def lack(found: FoundExport, absent: Sizes) -> Lack:
-    """What `absent` objects mean to this export."""
+def lack(found: FoundExport, absent: Sizes, ranges: Callable[[str], list[Range]] = lambda _: []) -> Lack:
+    """What `absent` objects mean to this export. The chunks are those that bring more of them than the segments
+    (`ranges`) that have come."""
     counts: Counter[int] = Counter()
     seen: set[str] = set()
     for number in found.indexes if absent else ():
-        inside = {piece.sha256 for piece in found.pieces(number) if piece.sha256 in absent}
-        seen |= inside
-        if inside:
-            counts[number] = len(inside)
+        due: set[str] = set()
+        for piece in found.pieces(number):
+            if piece.sha256 in absent:
+                seen.add(piece.sha256)
+                if piece.is_whole or not covers(ranges(piece.sha256), piece.start, piece.length):
+                    due.add(piece.sha256)
+        if due:
+            counts[number] = len(due)
     elsewhere = len(absent) - len(seen) if found.manifest.chunks else 0
     return Lack(len(absent), sum(absent.values()), tuple(sorted(counts.items())), elsewhere)
 
@@ -87,7 +93,9 @@ def on_media(found: FoundExport, wanted: Sizes, ranges: Callable[[str], list[Ran
     places = in_trees(found, wanted)
     for medium in found.media if places else ():
         medium.release()
-        whole |= {places[member.path] for member in medium.reader.members(places.__contains__)}
+        with contextlib.suppress(BadContent, OSError):  # what is wrong is told when it is taken
+            for member in medium.reader.members(places.__contains__):
+                whole.add(places[member.path])
     return whole
 
 
@@ -97,7 +105,11 @@ def in_trees(found: FoundExport, wanted: Collection[str]) -> dict[str, str]:
     for entry in found.manifest.repositories:
         if not entry.trees or entry.inventory not in found.lists:
             continue
-        for file in found.inventory(entry.inventory):
+        try:
+            files = found.inventory(entry.inventory)
+        except BadContent:
+            continue  # no list: what it is of is refused
+        for file in files:
             if file.sha256 in wanted:
                 places |= {f"{tree}/{file.path}": file.sha256 for tree in entry.trees}
     return places

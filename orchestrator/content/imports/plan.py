@@ -14,7 +14,7 @@ from orchestrator.content.imports import objects
 from orchestrator.content.imports.afterwards import after
 from orchestrator.content.imports.assembly import Assembly
 from orchestrator.content.imports.deciding import Item, Wish, decide
-from orchestrator.content.imports.here import Here, look
+from orchestrator.content.imports.here import Here, Holdings, look
 from orchestrator.content.imports.objects import NOTHING, Lack
 from orchestrator.content.imports.state import ImportState, going_on
 from orchestrator.content.imports.survey import FoundExport, MediumReport, Survey, in_order, survey
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class ExportPlan:
     """What becomes of one export. `missing` are the objects that are not here yet; `absent` those of them that the
-    given media do not bring, either."""
+    given media do not bring, either. `anticipated`: repositories that need nothing, once an export before this one
+    has brought them."""
 
     found: FoundExport
     organization: str
@@ -35,6 +36,7 @@ class ExportPlan:
     missing: Lack = NOTHING
     absent: Lack = NOTHING
     all_or_nothing: bool = False
+    anticipated: frozenset[Item] = frozenset()
 
     @property
     def id(self) -> str:
@@ -228,13 +230,14 @@ class _Drafter:
         waiting: dict[str, ImportState],
     ) -> None:
         self._workspace, self._wish, self._have, self._waiting = workspace, wish, have, waiting
+        self._now: dict[str, Here] = {}
         self._here: dict[str, Here] = {}
         self._missing: dict[str, dict[str, int]] = {}
 
     def export(self, found: FoundExport, drafted: Draft) -> ExportPlan:
         organization, all_or_nothing = self._into(found)
         if organization not in self._here:
-            self._here[organization] = look(self._workspace, organization)
+            self._now[organization] = self._here[organization] = look(self._workspace, organization)
         items, missing = self._decide(found, self._here[organization])
         self._missing[found.id] = missing
         planned = ExportPlan(
@@ -243,6 +246,7 @@ class _Drafter:
             items,
             missing=objects.lack(found, missing),
             all_or_nothing=all_or_nothing or self._wish.all_or_nothing,
+            anticipated=_anticipated(self._now[organization], items),
         )
         if planned.due:
             self._here[organization] = after(self._here[organization], found.manifest, items)
@@ -282,3 +286,14 @@ class _Drafter:
         missing = self._missing[planned.id]
         absent = {sha256: size for sha256, size in missing.items() if sha256 not in coming}
         return replace(planned, absent=objects.lack(planned.found, absent))
+
+
+def _anticipated(now: Here, items: Iterable[Item]) -> frozenset[Item]:
+    """The repositories among `items` that need nothing, and are not there `now`."""
+    return frozenset(
+        item
+        for item in items
+        if item.kind == "repository"
+        and not (item.changes or item.refused)
+        and item.inventory not in now.holdings.get(item.name, Holdings()).all
+    )

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.content import inventories, showing, snapshotting
+from orchestrator.content import inventories, removal, showing, snapshotting
 from orchestrator.content.catalog import audit, environments, keys, organizations, products, snapshots
 from orchestrator.content.catalog import repositories as repository_rows
 from orchestrator.content.catalog import views as view_rows
@@ -28,7 +28,7 @@ from orchestrator.content.events import Name
 from orchestrator.content.exports.manifest import RepositoryEntry, VersionEntry
 from orchestrator.content.formats.known import format_of
 from orchestrator.content.generations import Generation, MirrorStore, Record
-from orchestrator.content.imports.deciding import Item
+from orchestrator.content.imports.deciding import Action, Item
 from orchestrator.content.imports.plan import ExportPlan
 from orchestrator.content.workspace import Workspace
 from orchestrator.errors import Refused
@@ -142,6 +142,8 @@ class Publisher:
 
     def _repository(self, item: Item, entry: RepositoryEntry) -> Repository:
         product, _, label = item.name.partition("/")
+        if item.action is Action.CREATE:
+            removal.clear_away(self._workspace)
         with self._workspace.catalog.changing(self._workspace.actor) as session:
             self._make_organization(session)
             self._make_product(session, entry.product, product)

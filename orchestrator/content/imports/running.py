@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from orchestrator.content.events import Name
 from orchestrator.content.exports.media import MediumReader
 from orchestrator.content.imports import objects
+from orchestrator.content.imports.assembly import Assembly
 from orchestrator.content.imports.deciding import Item, Wish
 from orchestrator.content.imports.finishing import Finishing
 from orchestrator.content.imports.here import has_catalog
 from orchestrator.content.imports.objects import Sought
-from orchestrator.content.imports.outcome import ExportOutcome, ImportOutcome
+from orchestrator.content.imports.outcome import ExportOutcome, Fate, ImportOutcome
 from orchestrator.content.imports.plan import Draft, ExportPlan, draft
 from orchestrator.content.imports.publishing import switch
 from orchestrator.content.imports.state import ImportState, alone, going_on
@@ -68,7 +69,8 @@ class _Run:
     def __init__(self, workspace: "Workspace", drafted: Draft, wait: float) -> None:
         self._workspace, self._drafted, self._wait = workspace, drafted, wait
         self._plan = drafted.plan
-        self._due = [each for each in self._plan.exports if each.due]
+        self._due = [each for each in self._plan.exports if each.due or each.anticipated]
+        self._not_done: set[tuple[str, str, str]] = set()  # organization, repository and inventory
 
     def run(self) -> ImportOutcome:
         self._check_room()
@@ -85,7 +87,8 @@ class _Run:
     def _is_told(self, outcome: ExportOutcome) -> bool:
         """Others that go on are not, when media were given and brought them nothing."""
         waits = outcome.state == "going on" and not any(each.changed for each in outcome.items)
-        return bool(outcome.planned.found.media) or not self._plan.media or not waits
+        given = any(report.export == outcome.planned.id for report in self._plan.media)
+        return given or not self._plan.media or not waits
 
     def _mend_links(self) -> None:
         """Of views: the catalog knew what they show before a run that was cut off could show it."""
@@ -128,12 +131,17 @@ class _Run:
         missing: dict[str, int] = {}
         waiting: set[Item] = set()
         for item in planned.items:
-            if item.kind == "repository" and item.changes:
-                lacking = self._lacking(planned, item)
-                missing |= lacking
-                waiting |= {item} if lacking else set()
+            if item.kind != "repository" or not (item.changes or item in planned.anticipated):
+                continue
+            lacking = self._lacking(planned, item)
+            missing |= lacking
+            if lacking or (item in planned.anticipated and self._place(planned, item) in self._not_done):
+                waiting.add(item)
         finishing = Finishing(self._workspace, planned, self._wait)
-        outcome = finishing.finish(waiting, objects.lack(planned.found, missing))
+        segments = Assembly(ImportState(self._workspace.root, planned.id).segments)
+        outcome = finishing.finish(waiting, objects.lack(planned.found, missing, segments.ranges))
+        undone = [each.item for each in outcome.items if each.fate in (Fate.WAITING, Fate.FAILED)]
+        self._not_done |= {self._place(planned, item) for item in undone}
         if not self._is_told(outcome):
             return outcome
         self._workspace.tell(
@@ -145,6 +153,9 @@ class _Run:
             missing=outcome.missing.objects,
         )
         return outcome
+
+    def _place(self, planned: ExportPlan, item: Item) -> tuple[str, str, str]:
+        return planned.organization, item.name, item.inventory
 
     def _lacking(self, planned: ExportPlan, item: Item) -> dict[str, int]:
         sizes = self._drafted.sizes

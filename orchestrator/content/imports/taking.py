@@ -5,7 +5,9 @@ An object that is not what its name says is left and told of, and the pass goes 
 next medium. So is the rest of a medium that cannot be read on.
 """
 
-from collections.abc import Callable, Iterator
+import contextlib
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from orchestrator.content.events import Name
@@ -17,7 +19,7 @@ from orchestrator.content.imports.outcome import Damaged
 from orchestrator.content.imports.state import ImportState
 from orchestrator.content.imports.survey import FoundExport, MediumReport
 from orchestrator.content.intake import Intake
-from orchestrator.errors import BadContent
+from orchestrator.errors import BadContent, Invalid
 from orchestrator.host import clock
 
 if TYPE_CHECKING:
@@ -35,22 +37,42 @@ class Taking:
         self._began = self._told = clock.monotonic()
         self.objects = self.bytes = self._read = 0
         self.damaged: list[Damaged] = []
+        # Objects of which all segments came and one is wrong, and those of which some had come before.
+        self._doubtful: set[str] = set()
+        self._passed_over: set[str] = set()
 
     def take(self, exports: list[FoundExport], reports: Callable[[str], MediumReport | None]) -> None:
         """Read all media of the exports. Raises Interrupted, and OSError of what is written here: then all that has
         come so far is on the disk."""
         with Intake(self._workspace.pool, self._tell) as intake:
             for found in exports:
-                assembly = Assembly(ImportState(self._workspace.root, found.id).segments)
-                for medium in found.media:
-                    if not self._sought.sizes:
-                        return
-                    try:
-                        for member in _readable(medium, self._sought):
-                            self._take(medium, member, intake, assembly)
-                    except BadContent as error:
-                        self._cut_off(medium, error, reports(medium.name))
-                    medium.release()
+                self._take_from(found, intake, reports, self._sought.__contains__)
+                again, self._passed_over = self._passed_over & self._doubtful, set()
+                if again:  # what came before may be what is wrong, and its cure was passed over
+                    with contextlib.suppress(Invalid):  # a pipe can be read but once
+                        self._take_from(found, intake, reports, partial(self._is_of, again))
+
+    def _take_from(
+        self,
+        found: FoundExport,
+        intake: Intake,
+        reports: Callable[[str], MediumReport | None],
+        wanted: Callable[[str], bool],
+    ) -> None:
+        assembly = Assembly(ImportState(self._workspace.root, found.id).segments)
+        for medium in found.media:
+            if not self._sought.sizes:
+                return
+            try:
+                for member in _readable(medium, wanted):
+                    self._take(medium, member, intake, assembly)
+            except BadContent as error:
+                self._cut_off(medium, error, reports(medium.name))
+            medium.release()
+
+    def _is_of(self, objects: Collection[str], path: str) -> bool:
+        place = self._sought.place(path)
+        return place is not None and place.sha256 in objects
 
     def _take(self, medium: Medium, member: Member, intake: Intake, assembly: Assembly) -> None:
         self._workspace.check_stop()
@@ -77,18 +99,19 @@ class Taking:
         if place.start + member.size > place.size:
             self._leave(medium, member, "it goes beyond the end of its object")
             return
-        if not assembly.has(place.sha256, place.start, member.size) and not assembly.take(
-            place.sha256, place.start, member.size, member.read, self._tell
-        ):
+        if place.sha256 not in self._doubtful and assembly.has(place.sha256, place.start, member.size):
+            self._passed_over.add(place.sha256)
+        elif not assembly.take(place.sha256, place.start, member.size, member.read, self._tell):
             self._leave(medium, member, "it is cut off")
             return
         if not assembly.is_complete(place.sha256, place.size):
             return
         if assembly.finish(place.sha256, place.size, self._workspace.pool):
             self._taken(place)
-        else:
+        elif place.sha256 not in self._doubtful:
+            self._doubtful.add(place.sha256)
             self._leave(
-                medium, member, "put together, the object is not what its name says: all of it is left"
+                medium, member, "put together, the object is not what its name says: a segment is damaged"
             )
 
     def _leave(self, medium: Medium, member: Member, why: str) -> None:
@@ -118,9 +141,9 @@ class Taking:
         )
 
 
-def _readable(medium: Medium, sought: Sought) -> Iterator[Member]:
-    """The objects that are sought; what the system says of a medium that it cannot read is BadContent of that."""
-    members = medium.objects(sought.__contains__)
+def _readable(medium: Medium, wanted: Callable[[str], bool]) -> Iterator[Member]:
+    """The objects that are wanted; what the system says of a medium that it cannot read is BadContent of that."""
+    members = medium.objects(wanted)
     while True:
         try:
             member = next(members, None)

@@ -54,17 +54,22 @@ class TreeReader:
                     raise BadContent(f"{self.path}/{name} is no directory")
                 yield from self._below(name)
 
-    def _below(self, directory: str) -> Iterator[tuple[str, os.stat_result]]:
-        with os.scandir(self.path / directory) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
-        for entry in entries:
-            path = f"{directory}/{entry.name}"
-            if entry.is_dir(follow_symlinks=False):
-                yield from self._below(path)
-            else:
-                status = entry.stat(follow_symlinks=False)
-                self._check_file(path, status)
-                yield path, status
+    def _below(self, top: str) -> Iterator[tuple[str, os.stat_result]]:
+        left = [top]
+        while left:
+            directory = left.pop()
+            with os.scandir(self.path / directory) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+            below = []
+            for entry in entries:
+                path = f"{directory}/{entry.name}"
+                if entry.is_dir(follow_symlinks=False):
+                    below.append(path)
+                else:
+                    status = entry.stat(follow_symlinks=False)
+                    self._check_file(path, status)
+                    yield path, status
+            left += reversed(below)
 
     def _check_file(self, path: str, status: os.stat_result) -> None:
         if not stat.S_ISREG(status.st_mode):

@@ -36,9 +36,7 @@ class UploadSink:
     for an address that cannot be, and for a password that cannot be read.
     """
 
-    def __init__(
-        self, url: str, access: Access, common: Common, *, length: int | None = None
-    ) -> None:
+    def __init__(self, url: str, access: Access, common: Common, *, length: int | None = None) -> None:
         self.url, userinfo = split_userinfo(url)
         origin = origin_of(self.url)
         if origin.scheme not in ("http", "https") or not origin.host:

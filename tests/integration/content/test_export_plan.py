@@ -475,6 +475,16 @@ def test_a_file_that_is_no_receipt_is_told(site: SnapshotSite, tmp_path: Path) -
         plan_export(site.workspace, replace(INCREMENT, base=str(tmp_path)))
 
 
+def test_a_base_of_another_organization_is_refused(site: SnapshotSite, tmp_path: Path) -> None:
+    snapshot = site.publish("web/base", deb("a"))
+    receipt = Receipt("other", "", "site-2", "2026-11-20T12:00:00.000Z", (("web/base", snapshot.inventory),))
+    path = tmp_path / "receipt.json"
+    path.write_bytes(receipts.to_file(receipt, server_key(tmp_path / "k.pem")))
+    with pytest.raises(Refused, match="of the organization other") as error:
+        plan_export(site.workspace, replace(INCREMENT, base=str(path)))
+    assert error.value.hint
+
+
 def test_a_base_that_may_be_several_things_is_refused_with_all_of_them(site: SnapshotSite) -> None:
     made = []
     for name, letter in (("a", "1"), ("b", "2"), ("b", "3")):

@@ -232,8 +232,9 @@ def test_what_is_refused_of_a_vendor_says_the_commands_that_let_it_in(world: Wor
     assert re.search(r"refuse +view +base +it holds enterprise/os, which is refused", refused)
     told = receiver.take(world.all, code=4)
     assert not re.search(r"^ +failed ", told, re.MULTILINE)
-    [hint] = re.findall(r"-> (orchestrator product create .*)", told)
-    receiver.shell(hint.replace("LABEL", "enterprise"))
+    [hint] = re.findall(r"-> (orchestrator .*product create .*)", told)
+    for command in hint.replace("LABEL", "enterprise").split(" && "):
+        receiver.shell(command)
     told = receiver.take(world.all, code=4)
     [hint] = re.findall(r"-> (orchestrator repository create .*)", told)
     receiver.shell(hint)

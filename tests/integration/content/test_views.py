@@ -3,6 +3,7 @@
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,54 @@ def test_links_that_a_killed_run_did_not_make_are_made_by_the_next(site: Snapsho
     assert seen(site, "library") == {"nginx"}
 
 
+def test_two_runs_change_what_is_shown_one_after_the_other(site: SnapshotSite) -> None:
+    publish(site)
+    with ThreadPoolExecutor(1) as other:
+        with showing.alone(site.workspace, ORGANIZATION):
+            promoting = other.submit(promote, site, "dev")
+            with pytest.raises(TimeoutError):
+                promoting.result(0.3)
+            with site.workspace.catalog.reading() as session:
+                assert not environments.get(session, ORGANIZATION, "dev").shows
+        assert promoting.result().changed
+
+
+def test_a_view_is_hidden_and_can_be_deleted_then_with_all_that_it_had(site: SnapshotSite) -> None:
+    publish(site)
+    promote(site, "dev")
+    views.remove_view(site.workspace, ORGANIZATION, "all")
+    with pytest.raises(Refused) as caught:
+        views.remove_view(site.workspace, ORGANIZATION, "web")
+    assert "environment hide web --from" in caught.value.hint
+    for environment in ("library", "dev"):
+        showing.hide(site.workspace, ORGANIZATION, "web", environment)
+        assert not site.workspace.shown(ORGANIZATION, environment, "web").is_symlink()
+        with pytest.raises(Refused):
+            showing.hide(site.workspace, ORGANIZATION, "web", environment)
+    views.remove_view(site.workspace, ORGANIZATION, "web")
+    assert not (site.workspace.root / "views" / ORGANIZATION / "web").exists()
+    removal.remove_repository(site.workspace, ORGANIZATION, "tools/nginx")
+
+
+def test_what_a_killed_run_left_shown_is_shown_no_more(site: SnapshotSite) -> None:
+    publish(site)
+    promote(site, "dev")
+    root = site.workspace.root
+    with site.workspace.catalog.changing(TESTER) as session:
+        environments.hide(session, ORGANIZATION, "dev", "web")
+        environments.delete(session, ORGANIZATION, "prod")
+    (root / "views" / ORGANIZATION / "gone" / "1").mkdir(parents=True)
+    (root / "views" / ORGANIZATION / "web" / "7").mkdir()
+    foreign = root / "published" / ORGANIZATION / "prod" / "theirs"
+    foreign.parent.mkdir()
+    foreign.symlink_to("/nowhere")
+    showing.mend_links(site.workspace, ORGANIZATION)
+    assert not site.workspace.shown(ORGANIZATION, "dev", "web").is_symlink()
+    assert seen(site, "library") == {"nginx"}
+    assert foreign.is_symlink()
+    assert [path.name for path in (root / "views" / ORGANIZATION).glob("[a-z]*/*")] == ["1"]
+
+
 def test_all_links_are_relative_so_that_the_root_may_be_mounted_elsewhere(site: SnapshotSite) -> None:
     publish(site)
     root = site.workspace.root
@@ -144,6 +193,34 @@ def test_a_repository_goes_when_nothing_refers_to_it_and_its_files_with_it(site:
     removal.remove_repository(site.workspace, ORGANIZATION, "tools/spare")
     assert not place.is_symlink()
     assert not (site.workspace.root / "repositories" / f"{ORGANIZATION}+tools+spare").exists()
+
+
+def test_what_a_killed_removal_left_is_not_the_content_of_a_new_repository(site: SnapshotSite) -> None:
+    site.publish("tools/spare", deb("spare"))
+    spare = site.repository("tools/spare")
+    with site.workspace.catalog.changing(TESTER) as session:
+        repositories.delete(session, ORGANIZATION, "tools/spare")
+    (site.workspace.root / "repositories" / ".half.gone" / "1").mkdir(parents=True)
+    removal.clear_away(site.workspace)
+    assert not site.workspace.place(spare).is_symlink()
+    assert sorted(path.name for path in (site.workspace.root / "repositories").iterdir()) == [
+        f"{ORGANIZATION}+tools+nginx",
+        f"{ORGANIZATION}+tools+redis",
+    ]
+    with pytest.raises(Refused, match="no content yet"):
+        snapshotting.take(site.workspace, site.repository("tools/spare"))
+
+
+def test_a_store_that_another_run_works_in_is_left(site: SnapshotSite) -> None:
+    site.publish("tools/spare", deb("spare"))
+    store = site.workspace.store(site.repository("tools/spare"))
+    with site.workspace.catalog.changing(TESTER) as session:
+        repositories.delete(session, ORGANIZATION, "tools/spare")
+    with store.lock():
+        removal.clear_away(site.workspace)
+        assert store.current() is not None
+    removal.clear_away(site.workspace)
+    assert store.current() is None
 
 
 def test_versions_and_views_and_environments_go_when_nothing_shows_them(site: SnapshotSite) -> None:

@@ -212,6 +212,20 @@ def test_links_are_never_followed(tree: Path, where: str, to: str) -> None:
         read(TreeReader(tree))
 
 
+def test_directories_may_be_deep(tree: Path) -> None:
+    top = deep = f"{tree}/content"
+    os.mkdir(top)
+    for _ in range(1500):
+        deep += "/a"
+        os.mkdir(deep)
+    Path(deep, "file").write_bytes(b"deep")
+    try:
+        found = [member.path for member in TreeReader(tree).members(lambda name: name.startswith("content/"))]
+        assert found == [deep.removeprefix(f"{tree}/") + "/file"]
+    finally:
+        subprocess.run(["rm", "-r", top], check=True)  # what clears up behind the tests does not go so deep
+
+
 def test_what_is_no_file_is_refused(tree: Path) -> None:
     os.mkfifo(tree / "objects/pipe")
     with pytest.raises(BadContent, match="objects/pipe"):
