@@ -6,6 +6,7 @@ what that says. A sync that is cut off is gone on with by the same command: what
 snapshot becomes one.
 """
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, TypedDict, Unpack
 from orchestrator.content import ownership, snapshotting
 from orchestrator.content.catalog import repositories
 from orchestrator.content.catalog.model import Repository, Snapshot
+from orchestrator.content.engine import Engine
 from orchestrator.content.fetching import Brought, Wanted
 from orchestrator.content.mirror import Wish, clone
 from orchestrator.content.model import Digest, FileRef, Lost, Role, StoredFile
@@ -25,7 +27,14 @@ from orchestrator.content.probing import Scout
 from orchestrator.content.sourcing import Upstream, addresses_of, upstream_of
 from orchestrator.content.tree import key_file
 from orchestrator.content.workspace import Workspace
-from orchestrator.errors import Interrupted, Invalid, OrchestratorError, Refused
+from orchestrator.errors import (
+    BadContent,
+    Interrupted,
+    Invalid,
+    OrchestratorError,
+    Refused,
+    TransferFailed,
+)
 
 
 class Options(TypedDict, total=False):
@@ -88,6 +97,7 @@ def sync(
     upstream = _checked(workspace, upstream, override, claims)
     source = upstream.source
     with workspace.engine(upstream.sources, [repository]) as engine:
+        _check_list(engine, upstream, claims)
         outcome = clone(engine, upstream.sources, [source.name], Wish(**options))[0]
     outcome = _named(outcome, repository, source.name)
     snapshot = None
@@ -158,6 +168,16 @@ def _checked(workspace: Workspace, upstream: Upstream, override: Override | None
     return upstream
 
 
+def _check_list(engine: Engine, upstream: Upstream, claims: Claims) -> None:
+    """Where a list of mirrors leads is held to the catalog, too. What is wrong with the list itself, the clone tells.
+    Raises Refused."""
+    if upstream.source.baseurls or upstream.repository.mirror:
+        return
+    with contextlib.suppress(TransferFailed, BadContent):
+        found = engine.addresses(upstream.source).by_prefix
+        claims.check([address for addresses in found.values() for address in addresses])
+
+
 def _scope(override: Override | None) -> str:
     if override is None:
         return ""
@@ -197,6 +217,10 @@ def _brought(workspace: Workspace, repository: Repository, missing: Sequence[Sto
     except (Refused, Invalid) as error:
         return tuple(Lost(file.path, error.message) for file in missing)
     with workspace.engine(upstream.sources, [repository]) as engine:
+        try:
+            _check_list(engine, upstream, claims)
+        except Refused as error:
+            return tuple(Lost(file.path, error.message) for file in missing)
         if upstream.source.keys:
             from orchestrator.content.signatures import Keyring
 

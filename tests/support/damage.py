@@ -61,7 +61,9 @@ def spots(medium: Path, chance: random.Random, each: int, structure: int) -> lis
     taken = {offset for ranges in areas.values() for begin, end in ranges for offset in range(begin, end)}
     rest = [offset for offset in range(len(data)) if offset not in taken]
     used = [offset for offset in rest if data[offset]]
-    chosen = chance.sample(used, min(structure, len(used))) + chance.sample(rest, min(structure // 4, len(rest)))
+    chosen = chance.sample(used, min(structure, len(used))) + chance.sample(
+        rest, min(structure // 4, len(rest))
+    )
     return found + [Spot("structure", "", offset) for offset in chosen]
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Exports and imports of real media that die anywhere, with and without the power, and are then asked for again.
 
-    python -m tests.support.sync_kills WHAT FORMAT TIMES     WHAT is export, import or import-at-once
+    python -m tests.support.sync_kills WHAT TIMES [FORMAT...]     WHAT is export, import or import-at-once
 
-Prints how often it died, and how many points there are. AssertionError where something was seen that was neither the
+Prints of each format how often it died, and how many points there are. AssertionError where something was seen that was neither the
 old nor the new, or the end is another one than without the trouble, or something is left over.
 """
 
@@ -157,15 +157,18 @@ def numbers(receiver: Receiver) -> object:
 
 
 def main() -> None:
-    what, format_, times = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    assert format_ in FORMATS
+    what, times = sys.argv[1], int(sys.argv[2])
     with made_chain() as chain:
-        if what == "export":
-            sweep = export_sweep(chain, format_)
-        else:
-            sweep = import_sweep(chain, format_, all_or_nothing=what == "import-at-once")
-        deaths, total = sweep.run(times, random.Random(f"{what} {format_}"))
-    print(deaths, total)
+        for format_ in sys.argv[3:] or FORMATS:
+            if what == "export":
+                sweep = export_sweep(chain, format_)
+            else:
+                sweep = import_sweep(chain, format_, all_or_nothing=what == "import-at-once")
+            try:
+                deaths, total = sweep.run(times, random.Random(f"{what} {format_}"))
+            except Exception as error:
+                raise AssertionError(format_) from error
+            print(format_, deaths, total)
 
 
 if __name__ == "__main__":

@@ -78,9 +78,7 @@ def test_whichever_medium_is_missing_is_named_and_ends_it_when_it_comes(
 
 
 @pytest.mark.parametrize("format_", CHUNKED)
-def test_media_that_come_twice_at_once_and_again_do_no_harm(
-    chain: Chain, place: Path, format_: str
-) -> None:
+def test_media_that_come_twice_at_once_and_again_do_no_harm(chain: Chain, place: Path, format_: str) -> None:
     media = chain.media(format_)
     copies = [Path(shutil.copy(medium, place / f"copy-{medium.name}")) for medium in media]
     with chain.receiver(place / "here") as receiver:
@@ -235,4 +233,3 @@ def check_alone(chain: Chain, receiver: Receiver, result: Result, unchanged: obj
     """Of a medium of which nothing at all could be taken nothing is left."""
     if isinstance(result, OrchestratorError):
         assert receiver.state() == unchanged
-

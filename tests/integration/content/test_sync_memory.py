@@ -2,21 +2,22 @@
 """Exports and imports of tens of thousands of packages in little memory."""
 
 import hashlib
-import json
-import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from orchestrator.content.model import StoredFile
-from orchestrator.content.signing import server_key
+from orchestrator.content.signing import PublicKey, server_key
 from tests.support.snapshot_site import SnapshotSite, in_memory, snapshot_site
 from tests.support.two_servers import ContentServer
 
-MANY, FEWER = 60_000, 20_000
+COUNTS = {"many": 60_000, "fewer": 20_000}
 # MiB. The first holds for all that a process takes of its own, whether it is used or not; the second is what is asked.
 LIMIT, MOST = 300, 200
 MEASURED = f"""
@@ -32,28 +33,29 @@ finally:
     [peak] = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
     print("peak", int(peak) >> 10, file=sys.stderr)
 """
-_ = json, re
 
 
-def fill(site: SnapshotSite, count: int) -> None:
-    """One repository of so many packages of a few bytes, put where the pool has them once it is settled."""
+def fill(site: SnapshotSite) -> None:
+    """Two repositories of packages of a few bytes, put where the pool has them once it is settled."""
     pool = site.workspace.pool
     for number in range(256):
         (pool.objects / f"{number:02x}").mkdir(exist_ok=True)
-    files, index = [], []
-    for number in range(count):
+    packages, index = [], []
+    for number in range(max(COUNTS.values())):
         data = b"package %d\n" % number
         sha256 = hashlib.sha256(data).hexdigest()
         with open(f"{pool.objects}/{sha256[:2]}/{sha256}", "wb", buffering=0) as stream:
             stream.write(data)
         path = f"pool/main/p/package-{number}/package-{number}_1.0-1_amd64.deb"
-        files.append(StoredFile(path, len(data), sha256))
+        packages.append(StoredFile(path, len(data), sha256))
         index.append(f"Filename: {path}\nSHA256: {sha256}\n")
-    for path in ("dists/stable/Release", "dists/stable/main/binary-amd64/Packages"):
-        data = (path + "\n\n" + "\n".join(index)).encode()
-        files.append(StoredFile(path, len(data), pool.add_bytes(data)))
-    pool.settle()
-    site.publish_files("tools/many", files)
+    for name, count in COUNTS.items():
+        files = packages[:count]
+        for path in ("dists/stable/Release", "dists/stable/main/binary-amd64/Packages"):
+            data = (path + "\n\n" + "\n".join(index[:count])).encode()
+            files.append(StoredFile(path, len(data), pool.add_bytes(data)))
+        pool.settle()
+        site.publish_files(f"tools/{name}", files)
 
 
 def measured(server: ContentServer, *words: str | Path) -> int:
@@ -66,28 +68,44 @@ def measured(server: ContentServer, *words: str | Path) -> int:
     return int(done.stderr.rpartition("peak ")[2])
 
 
-@pytest.fixture
-def place() -> Iterator[Path]:
-    with in_memory() as found:
-        yield found
+@dataclass(frozen=True)
+class Place:
+    """A sender with `tools/many` and `tools/fewer`."""
+
+    path: Path
+    sender: ContentServer
+    key: PublicKey
+
+    @contextmanager
+    def receiver(self) -> Iterator[ContentServer]:
+        server = ContentServer(self.path / "receiver")
+        trusted = server.root / "identity" / "trusted"
+        trusted.mkdir(parents=True)
+        (trusted / f"{self.key.id}.pem").write_bytes(self.key.pem)
+        yield server
+        shutil.rmtree(server.place)
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Place]:
+    with in_memory() as path:
+        sender = ContentServer(path / "sender")
+        with snapshot_site(sender.root) as site:
+            fill(site)
+            public = server_key(site.workspace.settings.key_file).public
+        yield Place(path, sender, public)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("format_", "count"), [("tar", MANY), ("iso", FEWER), ("tgz", FEWER), ("dir", FEWER)]
+    ("format_", "name"), [("tar", "many"), ("iso", "fewer"), ("tgz", "fewer"), ("dir", "fewer")]
 )
-def test_thousands_of_packages_take_little_memory(place: Path, format_: str, count: int) -> None:
-    sender, receiver = ContentServer(place / "sender"), ContentServer(place / "receiver")
-    with snapshot_site(sender.root) as site:
-        fill(site, count)
-        public = server_key(site.workspace.settings.key_file).public
-    trusted = receiver.root / "identity" / "trusted"
-    trusted.mkdir(parents=True)
-    (trusted / f"{public.id}.pem").write_bytes(public.pem)
-    exported = measured(sender, "export", "complete", "library", "--format", format_)
-    [manifest] = sender.exports.rglob("manifest.json")
-    imported = measured(receiver, "import", "run", manifest.parent)
-    tree = receiver.tree("tools/many")
-    assert sum(1 for path in tree.rglob("*.deb")) == count
-    print(format_, exported, imported)
+def test_tens_of_thousands_of_packages_take_little_memory(place: Place, format_: str, name: str) -> None:
+    asked = ["repository", f"tools/{name}", "--format", format_]
+    exported = measured(place.sender, "export", "complete", *asked)
+    [manifest] = place.sender.exports.rglob("manifest.json")
+    with place.receiver() as receiver:
+        imported = measured(receiver, "import", "run", manifest.parent)
+        assert sum(1 for _ in receiver.tree(f"tools/{name}").rglob("*.deb")) == COUNTS[name]
+    shutil.rmtree(place.sender.exports)
     assert max(exported, imported) < MOST

@@ -149,6 +149,18 @@ def test_a_list_of_mirrors_is_an_address_too(world: World) -> None:
         site.repository("tools/os", "rpm", upstream)
 
 
+def test_where_a_list_of_mirrors_leads_is_held_to_it(world: World) -> None:
+    site = world.site
+    site.product("el8", vendor="older", content_id="el-8")
+    site.repository("el8/os", "rpm", {"baseurl": f"{world.url}el8", "repositories": ["os"], "unsigned": True})
+    (world.root / "www/list").write_text(f"{world.url}el8/os/\n")
+    listed = {"mirrorlist": f"{world.url}list", "repositories": ["."], "unsigned": True}
+    site.repository("tools/listed", "rpm", listed)
+    with pytest.raises(Refused, match="content el-8 of the vendor older"):
+        site.sync("tools/listed")
+    assert not world.place("tools/listed").exists()
+
+
 def test_vendors_of_one_name_share_an_archive_by_its_suites(world: World) -> None:
     site = world.site
     deb = {"baseurl": "http://archive.example/debian", "unsigned": True}
