@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`orchestrator repository ...`: repositories of the catalog."""
 
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -79,6 +80,7 @@ def list_all(
 def _document(workspace: "Workspace", session: "Session", repository: "Repository") -> dict[str, Any]:
     from orchestrator.config.quantities import show_size
     from orchestrator.content.catalog import keys, snapshots
+    from orchestrator.content.upstreams import told
 
     newest = snapshots.newest(session, repository)
     return {
@@ -90,7 +92,7 @@ def _document(workspace: "Workspace", session: "Session", repository: "Repositor
         "made": newest.made[:16].replace("T", " ") if newest else None,
         "name": repository.name,
         "organization": repository.organization,
-        "upstream": dict(repository.upstream),
+        "upstream": told(repository.upstream),
         "keys": [each.name for each in keys.of_repository(session, repository)],
         "mirror": repository.mirror,
         "source_url": repository.source_url,
@@ -216,6 +218,7 @@ def _settle(
     from orchestrator.content import sourcing
     from orchestrator.content.catalog import audit, keys
     from orchestrator.content.catalog.model import Key
+    from orchestrator.content.upstreams import told
 
     if files:
         for file in files:
@@ -223,7 +226,7 @@ def _settle(
         keys.set_of_repository(session, repository, [file.stem for file in files])
     sourcing.check_repository(workspace, session, repository)
     subject = f"{repository.organization}/{repository.path}"
-    audit.note(session, workspace.actor, action, subject, {"upstream": dict(repository.upstream)})
+    audit.note(session, workspace.actor, action, subject, {"upstream": told(repository.upstream)})
 
 
 def _key_text(file: Path) -> str:
@@ -250,3 +253,35 @@ def delete(
 
 app.command()(repository_sync.sync)
 app.command("set-source")(repository_sync.set_source)
+
+
+@app.command("client-config")
+def client_config(
+    path: PathArgument,
+    url: Annotated[
+        str,
+        typer.Option("--url", metavar="URL", help="Where clients reach it.", show_default=False),
+    ] = "",
+    view: Annotated[
+        str, typer.Option("--view", metavar="LABEL", help="As this view shows it.", show_default=False)
+    ] = "",
+    environment: Annotated[
+        str, typer.Option("--environment", metavar="LABEL", help="Where the view is shown.")
+    ] = "library",
+    organization: OrganizationOption = "",
+    config: ConfigOption = None,
+) -> None:
+    """Print what a client of a repository needs: a deb822 source, or a .repo file."""
+    from orchestrator.content import upkeep
+    from orchestrator.content.catalog import repositories
+
+    with open_workspace(config, Output.AUTO) as workspace:
+        whose = organization_of(workspace, organization)
+        with workspace.catalog.reading() as session:
+            found = repositories.get(session, whose, path)
+        place = workspace.shown(whose, environment, view) / path if view else workspace.place(found)
+        with workspace.engine([], [found]) as engine:
+            address = url or f"{place.as_uri()}/"
+            # apt reads no file with another character than these in its name.
+            called = re.sub(r"[^A-Za-z0-9_.-]", "-", f"{whose}-{found.product}-{found.label}")
+            typer.echo(upkeep.client_config(engine, found.store, address, called=called), nl=False)

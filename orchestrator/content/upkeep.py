@@ -107,11 +107,11 @@ def prune(engine: Engine, names: Sequence[str] = (), keep: int | None = None) ->
     return Freed(count, collect_garbage(engine.pool))
 
 
-def client_config(engine: Engine, name: str, address: str) -> str:
-    """What a client of the mirror at `address` needs: deb822 text or .repo text."""
+def client_config(engine: Engine, name: str, address: str, *, called: str = "") -> str:
+    """What a client of the mirror at `address` needs: deb822 text or .repo text. There it is `called` so."""
     current = _current(engine.store(names_of(engine, [name])[0]))
     address = address.rstrip("/") + "/"
-    source = _as_published(engine, name, current)
+    source = replace(_as_published(engine, name, current), name=called or name)
     key = current.tree / KEY_FILE
     if not key.exists():
         return engine.format(source).client_config(source, address, "")

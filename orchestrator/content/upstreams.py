@@ -3,7 +3,7 @@
 content may lie, and whether two of them can hold the same. Pure, but for links in paths of this machine."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -18,6 +18,14 @@ _PORTS = {"http": 80, "https": 443}
 
 # A place as it is compared: what serves it, then the parts of its path.
 Territory = tuple[str, ...]
+
+
+def told(upstream: Mapping[str, Any]) -> dict[str, Any]:
+    """What an upstream says, for people, programs and the audit trail: without the values of headers, which may be
+    what lets one in."""
+    headers = upstream.get("headers")
+    hidden = {"headers": dict.fromkeys(headers, "...")} if isinstance(headers, Mapping) else {}
+    return {**upstream, **hidden}
 
 
 def base_address(text: Any) -> str:

@@ -15,6 +15,7 @@ from orchestrator.content.catalog.model import (
     Repository,
     View,
 )
+from orchestrator.content.upstreams import told
 
 Item = Organization | Product | Key | Repository | View | Environment
 
@@ -114,7 +115,9 @@ def _with_what_stays(item: Item, there: Item) -> Item:
 
 def _differing(old: Item, new: Item) -> tuple[tuple[str, str, str], ...]:
     pairs = [(each.name, getattr(old, each.name), getattr(new, each.name)) for each in fields(new)]
-    return tuple((name, _shown(was), _shown(is_)) for name, was, is_ in pairs if _plain(was) != _plain(is_))
+    return tuple(
+        (name, _shown(name, was), _shown(name, is_)) for name, was, is_ in pairs if _plain(was) != _plain(is_)
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -124,11 +127,12 @@ def _plain(value: Any) -> Any:
     return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-def _shown(value: Any) -> str:
+def _shown(name: str, value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {_shown(each)}" for key, each in sorted(value.items()))
+        value = told(value) if name == "upstream" else value
+        return ", ".join(f"{key}: {_shown(key, each)}" for key, each in sorted(value.items()))
     if isinstance(value, list | tuple):
-        return " ".join(_shown(each) for each in value)
+        return " ".join(_shown("", each) for each in value)
     if isinstance(value, str) and value.startswith("-----BEGIN"):
         return f"a key of {len(value)} characters"
     return str(value)

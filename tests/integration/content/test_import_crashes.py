@@ -15,7 +15,7 @@ from tests.support.importing import CASES
 from tests.support.receiving import server
 from tests.support.sending import Sent, contents, of
 
-KILLS = 5
+KILLS = 3
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -63,7 +63,7 @@ def test_media_come_in_any_order(tmp_path: Path) -> None:
 
 def test_segments_of_an_object_come_in_any_order(tmp_path: Path) -> None:
     media = SEGMENTED.media()
-    for order in (media, media[::-1], [*media[1::2], *media[::2]]):
+    for order in (media[::-1], [*media[1::2], *media[::2]]):
         with server(tmp_path / str(len(list(tmp_path.iterdir())))) as receiver:
             for medium in order[:-1]:
                 assert receiver.run([medium]).exit_code is ExitCode.LOSSES

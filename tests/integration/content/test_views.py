@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.cli.repository import client_config
 from orchestrator.content import removal, showing, snapshotting, views
 from orchestrator.content.catalog import environments, repositories, snapshots
 from orchestrator.content.catalog import views as catalog_views
@@ -238,6 +239,20 @@ def test_versions_and_views_and_environments_go_when_nothing_shows_them(site: Sn
     assert not site.workspace.shown(ORGANIZATION, "prod", "web").exists()
     views.remove_environment(site.workspace, ORGANIZATION, "dev")
     assert seen(site, "library") == {"nginx", "more"}
+
+
+def test_a_client_is_told_of_what_a_view_shows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], site: SnapshotSite
+) -> None:
+    publish(site)
+    promote(site, "dev")
+    config = tmp_path / "orchestrator.yaml"
+    config.write_text(f"content: {{root: {site.workspace.root}, organization: {ORGANIZATION}}}\n")
+    client_config("tools/nginx", view="web", environment="dev", config=config)
+    place = site.workspace.shown(ORGANIZATION, "dev", "web") / "tools" / "nginx"
+    told = capsys.readouterr().out
+    assert f"URIs: {place.as_uri()}/" in told
+    assert f"/{ORGANIZATION}-tools-nginx.sources" in told
 
 
 def test_a_snapshot_that_is_there_is_not_taken_twice(site: SnapshotSite) -> None:

@@ -59,6 +59,17 @@ def test_a_change_names_what_is_and_what_is_to_be() -> None:
     assert change.fields == (("name", "", "Tools"), ("baseurl", "http://old/", "http://new/"))
 
 
+def test_the_values_of_headers_are_not_told() -> None:
+    was, is_ = (
+        Repository("acme", "tools", "nginx", "deb", upstream={"headers": {"X-Token": value}, "newest": 1})
+        for value in ("hush", "quiet")
+    )
+    (change,) = difference(state(TOOLS, is_), state(TOOLS, was))
+    assert change.fields == (
+        ("upstream", "headers: X-Token: ..., newest: 1", "headers: X-Token: ..., newest: 1"),
+    )
+
+
 def test_other_keys_are_a_change_of_the_repository() -> None:
     path = "acme/tools/nginx"
     declared, found = state(TOOLS, NGINX, keys={path: ("b",)}), state(TOOLS, NGINX, keys={path: ("a",)})

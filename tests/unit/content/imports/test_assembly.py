@@ -53,12 +53,16 @@ def test_a_note_that_was_torn_says_nothing(tmp_path: Path) -> None:
     assert assembly.is_complete(NAME, len(DATA))
 
 
-def test_wrong_bytes_are_left_and_all_of_it_is_missing_again(tmp_path: Path) -> None:
+def test_of_wrong_bytes_each_segment_may_be_the_cure(tmp_path: Path) -> None:
     assembly, pool = Assembly(tmp_path), Pool(tmp_path / "root")
     take(assembly, 0, 100, b"?" * len(DATA))
     take(assembly, 100, len(DATA) - 100)
     assert not assembly.finish(NAME, len(DATA), pool)
     assert pool.size(NAME) is None
+    assert assembly.ranges(NAME) == [], "all of it is missing again"
+    assert take(assembly, 0, 100)
+    assert assembly.is_complete(NAME, len(DATA))
+    assert assembly.finish(NAME, len(DATA), pool)
     assert list(tmp_path.glob(f"{NAME}*")) == []
 
 
