@@ -56,15 +56,15 @@ def show(label: LabelArgument, config: ConfigOption = None, output: OutputOption
 @app.command()
 def create(label: LabelArgument, name: TitleOption = None, config: ConfigOption = None) -> None:
     """Create an organization; its library is made with it."""
+    from orchestrator.content.adopting import adopt_mirrors
     from orchestrator.content.catalog import audit, organizations
     from orchestrator.content.catalog.model import Organization
 
-    with (
-        open_workspace(config, Output.AUTO) as workspace,
-        workspace.catalog.changing(workspace.actor) as session,
-    ):
-        organizations.create(session, Organization(label, name or ""))
-        audit.note(session, workspace.actor, "organization.create", label, {})
+    with open_workspace(config, Output.AUTO) as workspace:
+        adopt_mirrors(workspace)  # then it cannot have the name of one
+        with workspace.catalog.changing(workspace.actor) as session:
+            organizations.create(session, Organization(label, name or ""))
+            audit.note(session, workspace.actor, "organization.create", label, {})
     typer.echo(f"The organization {label} is there.")
 
 

@@ -58,13 +58,18 @@ class Shown:
 def show(workspace: Workspace, version: ViewVersion, environment: str, *, made: bool = False) -> Shown:
     """Show a version of a view in an environment, whatever the path says. Raises Refused when its snapshots are gone,
     and Busy."""
-    place = workspace.shown(version.organization, environment, version.view)
     with alone(workspace, version.organization):
-        _make_links(workspace, version)
-        with workspace.catalog.changing(workspace.actor) as session:
-            environments.show(session, version.organization, environment, version.view, version.number)
-            note(workspace, session, "environment.show", version, {"environment": environment})
-        changed = links.switch(place, _place_of(workspace, version))
+        return show_alone(workspace, version, environment, made=made)
+
+
+def show_alone(workspace: Workspace, version: ViewVersion, environment: str, *, made: bool = False) -> Shown:
+    """`show` by who is `alone`."""
+    place = workspace.shown(version.organization, environment, version.view)
+    _make_links(workspace, version)
+    with workspace.catalog.changing(workspace.actor) as session:
+        environments.show(session, version.organization, environment, version.view, version.number)
+        note(workspace, session, "environment.show", version, {"environment": environment})
+    changed = links.switch(place, _place_of(workspace, version))
     fields = {"view": version.view, "version": version.number, "environment": environment, "path": str(place)}
     workspace.tell(Name.SHOWN, f"{version.view} {version.number}", changed=changed, **fields)
     return Shown(version, environment, place, changed, made)

@@ -11,7 +11,6 @@ from orchestrator.content.generations import Generation, MirrorStore
 from orchestrator.content.workspace import Workspace
 from orchestrator.errors import Refused
 
-
 # Seconds: so long does no run hold the lock of a store just to note a snapshot.
 _MOMENT = 10.0
 

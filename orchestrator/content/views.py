@@ -8,34 +8,51 @@ from orchestrator.content import snapshotting
 from orchestrator.content.adopting import adopt_mirrors
 from orchestrator.content.catalog import audit, environments, views
 from orchestrator.content.catalog.model import LIBRARY, Snapshot, View, ViewVersion
-from orchestrator.content.showing import Shown, mend_links, note, show
+from orchestrator.content.showing import Shown, alone, mend_links, note, show, show_alone
 from orchestrator.content.workspace import Workspace
-from orchestrator.errors import OrchestratorError, Problem, Refused, UsageError
+from orchestrator.errors import Busy, OrchestratorError, Problem, Refused, UsageError
 from orchestrator.host import clock
+
+
+_TRIES = 5
 
 
 def publish(workspace: Workspace, organization: str, label: str, *, description: str = "") -> Shown:
     """A new version of a view, of what its repositories show now (composed views: of the newest versions of their
     parts), shown in the library. The newest version stays the newest when it holds just that.
 
-    Raises Refused naming every repository without content, and two parts that hold different snapshots of one.
+    Raises Refused naming every repository without content, and two parts that hold different snapshots of one; Busy.
     """
     adopt_mirrors(workspace)
     mend_links(workspace, organization)
-    with workspace.catalog.reading() as session:
-        view = views.get(session, organization, label)
-        before = views.versions(session, organization, label)
-    contents = _composed(workspace, view) if view.views else _current(workspace, view)
-    newest = max(before, key=lambda each: each.number, default=None)
-    if newest is None or newest.contents != contents:
-        with workspace.catalog.changing(workspace.actor) as session:
-            number = views.next_number(session, organization, label)
-            made = ViewVersion(organization, label, number, clock.timestamp(), contents, description)
-            views.add_version(session, made)
-            note(workspace, session, "view.publish", made, {"repositories": len(contents)})
-    else:
-        made = newest
-    return show(workspace, made, LIBRARY, made=made is not newest)
+    for _ in range(_TRIES):
+        with workspace.catalog.reading() as session:
+            view = views.get(session, organization, label)
+            last = views.numbers(session, organization)[label]
+        contents = _composed(workspace, view) if view.views else _current(workspace, view)
+        with alone(workspace, organization):
+            with workspace.catalog.reading() as session:
+                now = views.numbers(session, organization).get(label)
+            if now == last:
+                version, made = _version(workspace, view, contents, description)
+                return show_alone(workspace, version, LIBRARY, made=made)
+        # Another run has published it meanwhile, of what may be newer than what was found here.
+    raise Busy(f"other runs publish the view {label} again and again", hint="try again when they are through")
+
+
+def _version(
+    workspace: Workspace, view: View, contents: tuple[tuple[str, Snapshot], ...], description: str
+) -> tuple[ViewVersion, bool]:
+    """The newest version of the view, when it holds these contents, else a new one; and whether it is new."""
+    with workspace.catalog.changing(workspace.actor) as session:
+        before = views.versions(session, view.organization, view.label)
+        if before and before[0].contents == contents:
+            return before[0], False
+        number = views.next_number(session, view.organization, view.label)
+        made = ViewVersion(view.organization, view.label, number, clock.timestamp(), contents, description)
+        views.add_version(session, made)
+        note(workspace, session, "view.publish", made, {"repositories": len(contents)})
+    return made, True
 
 
 def _current(workspace: Workspace, view: View) -> tuple[tuple[str, Snapshot], ...]:

@@ -19,7 +19,7 @@ from orchestrator.content.inventories import Inventories
 from orchestrator.content.pool import Pool
 from orchestrator.content.settings import ContentSettings
 from orchestrator.content.source import Common, Mirrors, Source
-from orchestrator.errors import Interrupted
+from orchestrator.errors import Interrupted, Refused
 
 if TYPE_CHECKING:
     from orchestrator.content.catalog.database import Catalog
@@ -85,8 +85,15 @@ class Workspace:
         )
 
     def shown(self, organization: str, environment: str, view: str) -> Path:
-        """Where clients find a view."""
-        return self.root / "published" / organization / environment / view
+        """Where clients find a view. Raises Refused when a mirror of the organization's name is published there: what
+        is put below would be put into the mirror."""
+        place = self.root / "published" / organization
+        if place.is_symlink():
+            raise Refused(
+                f"{place} is a mirror, and the organization {organization} has no place to show anything",
+                hint=f"give the mirror another name in mirrors.yaml, clone it anew, and remove the old one: rm {place}",
+            )
+        return place / environment / view
 
     def engine(self, sources: Iterable[Source], repositories: Sequence[Repository] = ()) -> "Engine":
         """An engine for these sources, which publishes `repositories` where the catalog has them. A context

@@ -49,14 +49,14 @@ def spots(medium: Path, chance: random.Random, each: int, structure: int) -> lis
         return [
             Spot(kind, place, chance.randrange(size))
             for kind, files in by_kind.items()
-            for place, size in _some(files, chance, each)
+            for place, size in (chance.choice(files) for _ in range(each))
         ]
     data = medium.read_bytes()
     areas = _areas(medium, data)
     found = [
         Spot(kind, "", chance.randrange(begin, end))
         for kind, ranges in areas.items()
-        for begin, end in _some(ranges, chance, each)
+        for begin, end in (chance.choice(ranges) for _ in range(each))
     ]
     taken = {offset for ranges in areas.values() for begin, end in ranges for offset in range(begin, end)}
     rest = [offset for offset in range(len(data)) if offset not in taken]
@@ -65,12 +65,6 @@ def spots(medium: Path, chance: random.Random, each: int, structure: int) -> lis
         rest, min(structure // 4, len(rest))
     )
     return found + [Spot("structure", "", offset) for offset in chosen]
-
-
-def _some(
-    areas: list[tuple[str, int]] | list[tuple[int, int]], chance: random.Random, each: int
-) -> list[tuple[str, int]] | list[tuple[int, int]]:
-    return [chance.choice(areas) for _ in range(each)]
 
 
 def _areas(medium: Path, data: bytes) -> Mapping[str, list[tuple[int, int]]]:

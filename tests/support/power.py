@@ -9,18 +9,21 @@ for may be missing. With `cut` they all are: what was written below `root` and n
 synced last. (What the catalog's database writes is its own affair: it is as it was when the process died.)
 """
 
+import contextlib
 import os
 import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from orchestrator.host import files
 
 _STEPS = ("link", "mkdir", "rename", "replace", "symlink", "unlink", "rmdir", "chmod", "truncate", "open")
+_WAIT = "sync_file_system"
 _Key = tuple[int, int]
 
 
@@ -40,13 +43,13 @@ class Power:
             setattr(os, name, self._before(getattr(os, name)))
         for name in ("write", "pwrite", "ftruncate"):
             setattr(os, name, self._writing(getattr(os, name)))
-        os.fsync = self._syncing(os.fsync)
-        shutil.copyfile = self._copying(shutil.copyfile)
-        wait = self._syncing_all(files.sync_file_system)
-        for module in list(sys.modules.values()):
-            if getattr(module, "sync_file_system", None) is files.sync_file_system and module is not files:
-                module.sync_file_system = wait  # type: ignore[attr-defined]
-        files.sync_file_system = wait
+        for owner, name, wrap in ((os, "fsync", self._syncing), (shutil, "copyfile", self._copying)):
+            setattr(owner, name, wrap(getattr(owner, name)))
+        known = files.sync_file_system
+        wait = self._syncing_all(known)
+        for module in list(sys.modules.values()):  # some come as soon as they are looked at
+            if getattr(module, _WAIT, None) is known:
+                setattr(module, _WAIT, wait)
 
     def _reach(self) -> None:
         with self._guard:
@@ -123,21 +126,25 @@ def killed(work: Callable[[], object], power: Power, count: Path | None = None) 
     """Do `work` in a child, with this power; whether it was killed. The number of points is left in `count`."""
     child = os.fork()
     if child == 0:
-        code = 1
-        try:
+        with contextlib.suppress(BaseException), _told():
             power.watch()
             work()
             if count is not None:
                 count.write_text(str(power.passed))
-            code = 0
-        except BaseException:
-            import traceback
-
-            traceback.print_exc()
-        finally:
-            sys.stderr.flush()
-            os._exit(code)
+            os._exit(0)
+        os._exit(1)
     _, status = os.waitpid(child, 0)
     died = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
     assert died or status == 0, status
     return died
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """What went wrong in a child is for whoever looks after it."""
+    try:
+        yield
+    finally:
+        if sys.exc_info()[0] is not None:
+            traceback.print_exc()
+            sys.stderr.flush()

@@ -58,10 +58,15 @@ def run(
 
 
 def finish_switches(workspace: "Workspace") -> None:
-    """Show what a run that was to show all at once had begun to show."""
+    """Show what a run that was to show all at once had begun to show. What is not there any more, because somebody
+    deleted it meanwhile, is told, and is no reason to end every import from then on."""
     for state in going_on(workspace.root):
         for each in state.switches():
-            switch(workspace, state.organization, each, wait=60.0)
+            try:
+                switch(workspace, state.organization, each, wait=60.0)
+            except Refused as error:
+                text = f"what was to be shown is gone: {error.message}"
+                workspace.tell(Name.WARNING, state.export[:12], text=text)
         state.forget_switches()
 
 

@@ -38,7 +38,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 @pytest.fixture
 def receiver(tmp_path: Path, run: Run) -> Iterator[Server]:
-    with server(tmp_path, trusts=False) as found:
+    with server(tmp_path, trusts=False, fresh=True) as found:
         yield found
 
 

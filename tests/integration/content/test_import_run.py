@@ -18,6 +18,7 @@ from orchestrator.content.imports.listing import cancel, listing
 from orchestrator.content.imports.outcome import Fate
 from orchestrator.content.imports.receipt import receipt, receipt_file
 from orchestrator.content.imports.requesting import request_file
+from orchestrator.content.imports.state import ImportState
 from orchestrator.errors import Busy, ExitCode, Refused
 from tests.support.receiving import Server, server
 from tests.support.sending import Sending, Sent, contents, increment, media_of, of
@@ -34,19 +35,25 @@ def receiver(tmp_path: Path) -> Iterator[Server]:
         yield found
 
 
-def test_a_server_with_nothing_shows_what_was_exported(receiver: Server) -> None:
-    outcome = receiver.run(FIRST.media())
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Server]:
+    with server(tmp_path, fresh=True) as found:
+        yield found
+
+
+def test_a_server_with_nothing_shows_what_was_exported(fresh: Server) -> None:
+    outcome = fresh.run(FIRST.media())
     assert outcome.exit_code is ExitCode.DONE, outcome.to_json()
-    assert receiver.repository("os/web") == WEB.contents
-    assert receiver.repository("own/tools") == TOOLS.contents
-    assert len(receiver.served()) == len(WEB.contents) + len(TOOLS.contents)
-    assert receiver.rows(with_imports=True)["imports"] == {FIRST.id: "complete"}
-    assert not list((receiver.root / "imports").glob("*/")), "nothing goes on"
+    assert fresh.repository("os/web") == WEB.contents
+    assert fresh.repository("own/tools") == TOOLS.contents
+    assert len(fresh.served()) == len(WEB.contents) + len(TOOLS.contents)
+    assert fresh.rows(with_imports=True)["imports"] == {FIRST.id: "complete"}
+    assert not list((fresh.root / "imports").glob("*/")), "nothing goes on"
 
 
-def test_a_plan_changes_nothing_and_says_what_will_be(receiver: Server) -> None:
-    plan = receiver.plan(FIRST.media()[:1])
-    assert not receiver.root.exists()
+def test_a_plan_changes_nothing_and_says_what_will_be(fresh: Server) -> None:
+    plan = fresh.plan(FIRST.media()[:1])
+    assert not fresh.root.exists()
     [export] = plan.exports
     assert {item.name: item.action.value for item in export.items} == {
         "acme": "create", "os": "create", "own": "create", "os/web": "create", "own/tools": "create",
@@ -185,6 +192,17 @@ def test_all_or_nothing_shows_nothing_before_all_is_there(receiver: Server) -> N
     assert receiver.repository("os/web").items() >= SECOND.repositories[0].contents.items()
 
 
+def test_what_was_to_be_shown_all_at_once_and_was_deleted_meanwhile_holds_nothing_up(
+    receiver: Server,
+) -> None:
+    first, *rest = FIRST.media()
+    receiver.run([first], all_or_nothing=True)
+    state = ImportState(receiver.root, FIRST.id)
+    state.note_switches([{"repository": "os/deleted", "number": 1}])
+    assert receiver.run(rest, all_or_nothing=True).exit_code is ExitCode.DONE
+    assert receiver.repository("os/web") == WEB.contents
+
+
 def test_all_or_nothing_does_nothing_when_a_part_is_refused(receiver: Server) -> None:
     vendors = replace(
         FIRST, products=(ProductEntry("os", "vendor", "", "redhat", "69"), ProductEntry("own", "custom"))
@@ -229,17 +247,17 @@ def test_only_one_import_is_at_work(receiver: Server) -> None:
         receiver.run(FIRST.media())
 
 
-def test_nothing_is_made_that_is_not_to_be_made(receiver: Server) -> None:
-    assert receiver.run(FIRST.media(), create=False).exit_code is ExitCode.REFUSED
-    assert receiver.rows() == {}
-    with receiver.workspace.catalog.changing(receiver.workspace.actor) as session:
+def test_nothing_is_made_that_is_not_to_be_made(fresh: Server) -> None:
+    assert fresh.run(FIRST.media(), create=False).exit_code is ExitCode.REFUSED
+    assert fresh.rows() == {}
+    with fresh.workspace.catalog.changing(fresh.workspace.actor) as session:
         organizations.create(session, Organization("acme"))
         products.create(session, Product("acme", "own"))
         repositories.create(session, Repository("acme", "own", "tools", "file"))
-    outcome = receiver.run(FIRST.media(), create=False)
+    outcome = fresh.run(FIRST.media(), create=False)
     assert outcome.exit_code is ExitCode.REFUSED
-    assert receiver.repository("own/tools") == TOOLS.contents
-    assert [each.path for each in receiver.rows()["acme"]["repositories"]] == ["own/tools"]
+    assert fresh.repository("own/tools") == TOOLS.contents
+    assert [each.path for each in fresh.rows()["acme"]["repositories"]] == ["own/tools"]
 
 
 def test_an_export_goes_into_another_organization(receiver: Server) -> None:

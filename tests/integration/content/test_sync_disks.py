@@ -73,7 +73,7 @@ def test_too_little_room_for_an_export_is_refused_before_the_first_byte(host: Ho
     sender = host.sender(host.place / "sender")
     with small_disk(host.place / "disk", "4m") as disk:
         (disk / "here").mkdir()
-        command = [*words_of(format_), "--to", disk / "here"]
+        command: list[str | Path] = [*words_of(format_), "--to", disk / "here"]
         filler = leave(disk, 100_000)
         code, said = host.run(sender, *command)
         assert (code, "are free" in said) == (ExitCode.REFUSED, True), said

@@ -3,6 +3,7 @@
 imported is what was sent, or nothing of it is to be seen."""
 
 import itertools
+import os
 import random
 import shutil
 from collections.abc import Iterator
@@ -134,23 +135,19 @@ def test_a_medium_that_is_cut_off_anywhere_is_taken_as_far_as_it_goes(
             assert is_complete(chain, receiver), length
 
 
-def test_a_directory_whose_files_are_cut_off_or_gone_is_refused_or_goes_on(chain: Chain, place: Path) -> None:
+@pytest.mark.parametrize("gone", [False, True], ids=["cut off", "gone"])
+def test_a_directory_with_a_file_that_is_not_whole_is_refused_or_goes_on(
+    chain: Chain, place: Path, gone: bool
+) -> None:
     [whole] = chain.media("dir")
-    chance = random.Random(5)
-    for number, spot in enumerate(spots(whole, chance, 1, 0)):
+    for number, spot in enumerate(spots(whole, random.Random(5), 1, 0)):
         damaged = place / f"damaged-{number}"
         shutil.copytree(whole, damaged)
-        victim = damaged / spot.path
-        for change in (lambda: victim.write_bytes(victim.read_bytes()[: spot.offset]), victim.unlink):
-            change()
-            with chain.receiver(place / "here") as receiver:
-                unchanged = receiver.state()
-                result = attempt(receiver, damaged)
-                check(chain, receiver, result)
-                check_alone(chain, receiver, result, unchanged)
-                assert receiver.take(whole).exit_code is ExitCode.DONE, spot
-                assert is_complete(chain, receiver), spot
-            shutil.rmtree(place / "here")
+        if gone:
+            (damaged / spot.path).unlink()
+        else:
+            os.truncate(damaged / spot.path, spot.offset)
+        damage(chain, place / "here", [damaged], [whole], spot)
 
 
 # One bit ----------------------------------------------------------------------------------------------

@@ -10,9 +10,9 @@ import pytest
 
 from orchestrator.cli.repository import client_config
 from orchestrator.content import removal, showing, snapshotting, views
-from orchestrator.content.catalog import environments, repositories, snapshots
+from orchestrator.content.catalog import environments, organizations, products, repositories, snapshots
 from orchestrator.content.catalog import views as catalog_views
-from orchestrator.content.catalog.model import Environment, View
+from orchestrator.content.catalog.model import Environment, Organization, Product, Repository, View
 from orchestrator.content.generations import collect_garbage
 from orchestrator.errors import Refused, UsageError
 from tests.support.snapshot_site import (
@@ -222,6 +222,18 @@ def test_a_store_that_another_run_works_in_is_left(site: SnapshotSite) -> None:
         assert store.current() is not None
     removal.clear_away(site.workspace)
     assert store.current() is None
+
+
+def test_nothing_of_an_organization_goes_into_a_mirror_of_its_name(site: SnapshotSite) -> None:
+    published = site.workspace.root / "published"
+    (published / "other").symlink_to(published / ORGANIZATION)
+    with site.workspace.catalog.changing(TESTER) as session:
+        organizations.create(session, Organization("other"))
+        products.create(session, Product("other", "tools"))
+        made = Repository("other", "tools", "nginx", "deb")
+        repositories.create(session, made)
+    with pytest.raises(Refused, match="is a mirror"):
+        site.workspace.store(made)
 
 
 def test_versions_and_views_and_environments_go_when_nothing_shows_them(site: SnapshotSite) -> None:

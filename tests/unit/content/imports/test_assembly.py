@@ -1,73 +1,63 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Objects that are put together of segments."""
+"""Objects that come in segments: whole whatever the order, and cured by another copy of the segment that was wrong."""
 
-import random
-from io import BytesIO
+import hashlib
+import io
 from pathlib import Path
 
 import pytest
 
-from orchestrator.content.imports.assembly import Assembly, covers
+from orchestrator.content.imports.assembly import Assembly
 from orchestrator.content.pool import Pool
-from tests.support.sending import sha256
 
-DATA = bytes(range(256)) * 5
-NAME = sha256(DATA)
-
-
-def take(assembly: Assembly, start: int, length: int, data: bytes = DATA) -> bool:
-    stream = BytesIO(data[start : start + length])
-    return assembly.take(NAME, start, length, stream.read, lambda _: None)
+DATA = bytes(range(256)) * 40
+SHA256 = hashlib.sha256(DATA).hexdigest()
+STEP = 4000
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_segments_come_in_any_order_each_time_from_another_process(seed: int, tmp_path: Path) -> None:
-    starts = list(range(0, len(DATA), 100))
-    random.Random(seed).shuffle(starts)
-    for start in starts:
-        assert not Assembly(tmp_path).is_complete(NAME, len(DATA))
-        assert take(Assembly(tmp_path), start, 100 if start + 100 <= len(DATA) else len(DATA) - start)
-    assembly, pool = Assembly(tmp_path), Pool(tmp_path / "root")
-    assert assembly.is_complete(NAME, len(DATA))
-    assert assembly.finish(NAME, len(DATA), pool)
-    assert pool.object(NAME).read_bytes() == DATA
-    assert assembly.ranges(NAME) == []
+@pytest.fixture
+def pool(tmp_path: Path) -> Pool:
+    return Pool(tmp_path)
 
 
-def test_what_is_cut_off_is_not_there(tmp_path: Path) -> None:
-    assembly = Assembly(tmp_path)
-    assert not assembly.take(NAME, 0, 500, BytesIO(DATA[:499]).read, lambda _: None)
-    assert not assembly.has(NAME, 0, 499)
-    assert take(assembly, 500, 100)
-    assert assembly.has(NAME, 520, 80)
-    assert not assembly.has(NAME, 520, 81)
+@pytest.fixture
+def assembly(tmp_path: Path) -> Assembly:
+    return Assembly(tmp_path / "segments")
 
 
-def test_a_note_that_was_torn_says_nothing(tmp_path: Path) -> None:
-    assembly = Assembly(tmp_path)
-    take(assembly, 0, 100)
-    with (tmp_path / f"{NAME}.ranges").open("a") as stream:
-        stream.write("100 11")  # of 100 1180
-    assert not assembly.is_complete(NAME, len(DATA))
-    take(assembly, 100, len(DATA) - 100)
-    assert assembly.is_complete(NAME, len(DATA))
+def take(assembly: Assembly, start: int, data: bytes = DATA) -> None:
+    part = io.BytesIO(data[start : start + STEP])
+    length = min(STEP, len(DATA) - start)
+    assert assembly.take(SHA256, start, length, part.read, lambda _: None)
 
 
-def test_of_wrong_bytes_each_segment_may_be_the_cure(tmp_path: Path) -> None:
-    assembly, pool = Assembly(tmp_path), Pool(tmp_path / "root")
-    take(assembly, 0, 100, b"?" * len(DATA))
-    take(assembly, 100, len(DATA) - 100)
-    assert not assembly.finish(NAME, len(DATA), pool)
-    assert pool.size(NAME) is None
-    assert assembly.ranges(NAME) == [], "all of it is missing again"
-    assert take(assembly, 0, 100)
-    assert assembly.is_complete(NAME, len(DATA))
-    assert assembly.finish(NAME, len(DATA), pool)
-    assert list(tmp_path.glob(f"{NAME}*")) == []
+def test_segments_that_came_in_any_order_are_the_object(assembly: Assembly, pool: Pool) -> None:
+    for start in (8000, 0, 4000):
+        assert not assembly.is_complete(SHA256, len(DATA))
+        take(assembly, start)
+    assert assembly.finish(SHA256, len(DATA), pool)
+    assert pool.read(SHA256) == DATA
+    assert list(assembly.directory.iterdir()) == []
 
 
-def test_ranges_cover_when_there_is_no_hole() -> None:
-    assert covers([(50, 50), (0, 60)], 0, 100)
-    assert covers([], 0, 0)
-    assert not covers([(0, 50), (51, 49)], 0, 100)
-    assert covers([(0, 50), (51, 49)], 60, 40)
+def test_another_copy_of_the_segment_that_was_wrong_is_all_that_is_needed(
+    assembly: Assembly, pool: Pool
+) -> None:
+    wrong = DATA[:5000] + b"?" + DATA[5001:]
+    for start in (0, 4000, 8000):
+        take(assembly, start, wrong)
+    assert not assembly.finish(SHA256, len(DATA), pool)
+    assert assembly.ranges(SHA256) == [], "any of them may be wrong: all are asked for"
+    take(assembly, 8000)
+    assert assembly.is_complete(SHA256, len(DATA))
+    assert not assembly.finish(SHA256, len(DATA), pool)
+    take(assembly, 4000)
+    assert assembly.is_complete(SHA256, len(DATA))
+    assert assembly.finish(SHA256, len(DATA), pool)
+    assert pool.read(SHA256) == DATA
+    assert list(assembly.directory.iterdir()) == []
+
+
+def test_a_segment_that_is_cut_off_is_not_there(assembly: Assembly) -> None:
+    assert not assembly.take(SHA256, 0, STEP, io.BytesIO(DATA[:100]).read, lambda _: None)
+    assert not assembly.has(SHA256, 0, STEP)
