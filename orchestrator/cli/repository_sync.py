@@ -60,10 +60,13 @@ def sync(
     with open_workspace(config, output, quiet=False) as workspace:
         adopt_mirrors(workspace)
         whose = organization_of(workspace, organization)
+        due = paths or syncable(workspace, whose)
+        if not due:
+            typer.echo(f"No repository of {whose} has an upstream: there is nothing to sync.", err=True)
         outcomes = sync_each(
             workspace,
             whose,
-            paths or syncable(workspace, whose),
+            due,
             source_url=source_url,
             full_check=full_check,
             dry_run=dry_run,

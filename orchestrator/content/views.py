@@ -13,7 +13,7 @@ from orchestrator.content.workspace import Workspace
 from orchestrator.errors import Busy, OrchestratorError, Problem, Refused, UsageError
 from orchestrator.host import clock
 
-
+# So often other runs may publish the same view between the look at its repositories and the version.
 _TRIES = 5
 
 

@@ -106,6 +106,10 @@ def load_declaration(path: Path) -> State:
     return state_of(items, keys)
 
 
+# The keys of an upstream, and of its `auth`, that name files.
+_FILES = ("sign_with", "password_file", "netrc", "client_certificate", "client_key", "ca")
+
+
 class _Organization:
     """What one organization of the file declares; what is wrong with it is collected."""
 
@@ -156,7 +160,7 @@ class _Organization:
             yield self._repository(f"{where}.repositories.{name}", product, name, repository)
 
     def _repository(self, where: str, product: Product, label: str, said: DeclaredRepository) -> Repository:
-        upstream = dict(said.model_extra or {})
+        upstream = _beside(self._base, said.model_extra or {})
         repository = Repository(
             self._label, product.label, label, said.type, said.name, upstream, source_url=said.source_url
         )
@@ -206,3 +210,16 @@ class _Organization:
 
     def _wrong(self, where: str, what: str, hint: str = "") -> None:
         self.problems.append(Problem(where, what, hint))
+
+
+def _beside(base: Path, upstream: Mapping[str, Any]) -> dict[str, Any]:
+    """The upstream with its relative paths below `base`: when it is brought in nobody knows where the file was."""
+
+    def placed(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            key: str(base / value) if key in _FILES and isinstance(value, str) and value else value
+            for key, value in values.items()
+        }
+
+    auth = upstream.get("auth")
+    return placed(upstream) | ({"auth": placed(auth)} if isinstance(auth, Mapping) else {})

@@ -7,6 +7,8 @@ manifest, so that whoever finds the manifest finds the rest.
 """
 
 import hashlib
+import os
+import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -73,9 +75,12 @@ class Files:
 
 
 class Server:
-    """Below an address, by PUT. `netrc` is a file with who we are there."""
+    """Below an address, by PUT. `netrc` is a file with who we are there. Raises Invalid when that cannot be read, or is
+    for others to read."""
 
     def __init__(self, workspace: Workspace, url: str, netrc: Path | None) -> None:
+        if netrc is not None:
+            _check_secret(netrc)
         self._workspace, self._url = workspace, url
         self._access = Access(netrc=netrc)
 
@@ -98,6 +103,16 @@ class Server:
 
         url = f"{self._url}/{quote(name)}"
         return UploadSink(url, self._access, self._workspace.common, length=length)
+
+
+def _check_secret(path: Path) -> None:
+    try:
+        with path.open("rb") as stream:
+            mode = os.fstat(stream.fileno()).st_mode
+    except OSError as error:
+        raise Invalid(f"{path} cannot be read: {error.strerror}") from None
+    if mode & (stat.S_IROTH | stat.S_IWOTH):
+        raise Invalid(f"others may read or change {path}", hint=f"chmod 600 {path}")
 
 
 class _Hashed:

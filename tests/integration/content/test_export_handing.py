@@ -96,6 +96,12 @@ def test_an_upload_goes_on_at_the_next_chunk_and_ends_with_the_manifest(
 ) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text(f"machine {LOOPBACK} login alice password secret\n")
+    netrc.chmod(0o644)
+    with pytest.raises(Invalid, match="others may read"):
+        do(site, request(format_), to="http://127.0.0.1:9", netrc=netrc)
+    with pytest.raises(Invalid, match="cannot be read"):
+        do(site, request(format_), to="http://127.0.0.1:9", netrc=tmp_path / "missing")
+    netrc.chmod(0o600)
     with taker() as server:
         server.refused = {f"library-2of3.{format_}"}
         with pytest.raises(TransferFailed, match="507"):

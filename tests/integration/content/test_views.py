@@ -14,6 +14,7 @@ from orchestrator.content.catalog import environments, organizations, products, 
 from orchestrator.content.catalog import views as catalog_views
 from orchestrator.content.catalog.model import Environment, Organization, Product, Repository, View
 from orchestrator.content.generations import collect_garbage
+from orchestrator.content.workspace import Workspace
 from orchestrator.errors import Refused, UsageError
 from tests.support.snapshot_site import (
     ORGANIZATION,
@@ -136,6 +137,27 @@ def test_two_runs_change_what_is_shown_one_after_the_other(site: SnapshotSite) -
             with site.workspace.catalog.reading() as session:
                 assert not environments.get(session, ORGANIZATION, "dev").shows
         assert promoting.result().changed
+
+
+def test_of_two_publications_at_once_what_is_newest_is_shown_in_the_end(site: SnapshotSite) -> None:
+    with site.workspace.catalog.changing(TESTER) as session:
+        both = ("tools/nginx", "tools/redis")
+        catalog_views.update(session, View(ORGANIZATION, "web", repositories=both))
+    asked = 0
+
+    def meanwhile() -> bool:
+        nonlocal asked
+        asked += 1
+        if asked == 2:  # the first repository was looked at
+            site.publish("tools/nginx", deb("newer"))
+            publish(site)
+        return False
+
+    with Workspace(site.workspace.settings, TESTER, stop=meanwhile) as slow:
+        shown = views.publish(slow, ORGANIZATION, "web")
+    assert asked > 2
+    assert (shown.version.number, shown.made) == (1, False)
+    assert seen(site, "library") >= {"newer", "redis"}
 
 
 def test_a_view_is_hidden_and_can_be_deleted_then_with_all_that_it_had(site: SnapshotSite) -> None:

@@ -102,3 +102,12 @@ def test_a_key_that_is_none_is_told_with_its_place(tmp_path: Path) -> None:
     with pytest.raises(Invalid) as raised:
         load(tmp_path, text)
     assert [problem.where for problem in raised.value.problems] == ["organizations.acme.keys.nginx"]
+
+
+def test_paths_beside_the_file_are_known_wherever_they_are_read(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("secret")
+    (tmp_path / "password").chmod(0o600)
+    auth = "auth: {user: me, password_file: password}, keys: [nginx]"
+    found = load(tmp_path, GOOD.replace("keys: [nginx]", auth))
+    [upstream] = [each.upstream for each in found if isinstance(each, Repository) and each.label == "nginx"]
+    assert upstream["auth"] == {"user": "me", "password_file": str(tmp_path / "password")}
