@@ -32,7 +32,7 @@ demo: .venv ## upgrade a real stack: PostgreSQL, a slow search service, a web ap
 	$(VENV)/bin/python examples/stack/demo.py
 
 test: $(VENV)/.made-test packages ## everything: unit, integration, e2e, lint, types, man pages
-	$(VENV)/bin/python -m pytest -n 2 $(ARGS)
+	$(VENV)/bin/python -m pytest -n 3 $(ARGS)
 
 $(VENV)/.made-test: $(VENV)/.made
 	$(VENV)/bin/python -m pip --disable-pip-version-check install --quiet -c constraints.txt -e ".[test,demo]"

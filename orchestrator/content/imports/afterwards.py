@@ -46,8 +46,14 @@ def _holdings(here: Here, changed: Sequence[Item]) -> dict[str, Holdings]:
     for item in changed:
         if item.kind == "repository":
             before = found.get(item.name, Holdings())
-            shown = item.inventory if item.switch else before.shown
-            found[item.name] = Holdings(item.inventory, item.made, shown, before.all | {item.inventory})
+            everything = before.all | {item.inventory}
+            found[item.name] = (
+                Holdings(
+                    item.inventory, item.made, item.inventory, everything, follows=True, shown_made=item.made
+                )
+                if item.switch
+                else replace(before, newest=item.inventory, made=item.made, all=everything)
+            )
     return found
 
 

@@ -200,7 +200,7 @@ class _Decision:
             inventory=entry.inventory,
             made=entry.made,
             sent_as=entry.path,
-            switch=self.switches or not holdings.shown,
+            switch=self.switches or holdings.is_behind(entry.made),
         )
         if ruling.refused:
             return _refuse(item, "its product is refused")

@@ -22,12 +22,20 @@ Contents = tuple[tuple[str, str], ...]  # path in a view, and inventory
 @dataclass(frozen=True, slots=True)
 class Holdings:
     """What is there of one repository. `newest` is the inventory of its newest snapshot, `made` when the sender
-    made that ("" when nobody knows), `shown` the inventory that clients see, `all` those of all its snapshots."""
+    made that ("" when nobody knows), `shown` the inventory that clients see, `all` those of all its snapshots.
+    `follows`: what it shows came by an import and nothing else fills it; then `shown_made` is when the sender made
+    what is shown."""
 
     newest: str = ""
     made: str = ""
     shown: str = ""
     all: frozenset[str] = frozenset()
+    follows: bool = False
+    shown_made: str = ""
+
+    def is_behind(self, made: str) -> bool:
+        """Whether something that the sender made then is newer than what is shown, and may take its place."""
+        return not self.shown or (self.follows and made > self.shown_made)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +124,19 @@ def _holdings(
 
     found = {}
     for path, repository in here.repositories.items():
-        there = {each.number: each.inventory for each in snapshots.all(session, repository)}
+        there = {each.number: each for each in snapshots.all(session, repository)}
         if there:
-            newest = there[max(there)]
-            shown = there.get(_shown(workspace.place(repository)) or 0, "")
-            made = times.get((path, newest), "")
-            found[path] = Holdings(newest, made, shown, frozenset(there.values()))
+            newest = there[max(there)].inventory
+            shown = there.get(_shown(workspace.place(repository)) or 0)
+            alone = not repository.upstream and not repository.mirror
+            found[path] = Holdings(
+                newest,
+                times.get((path, newest), ""),
+                shown.inventory if shown else "",
+                frozenset(each.inventory for each in there.values()),
+                alone and shown is not None and shown.origin == "import",
+                times.get((path, shown.inventory), "") if shown else "",
+            )
     return found
 
 

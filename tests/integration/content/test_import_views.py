@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.content import views as use_cases
-from orchestrator.content.catalog import environments, views
+from orchestrator.content.catalog import environments, repositories, views
 from orchestrator.content.catalog.model import View
 from orchestrator.content.exports.manifest import EnvironmentEntry, Subject, VersionEntry
 from orchestrator.content.imports.outcome import Fate
@@ -60,9 +60,22 @@ def test_a_view_is_recreated_with_the_senders_number(receiver: Server) -> None:
     assert receipt(receiver.workspace).versions == (("both", 7),)
 
 
-def test_the_next_version_leaves_what_the_receiver_shows_of_its_repositories(receiver: Server) -> None:
+def test_the_library_follows_with_repositories_that_only_imports_fill(receiver: Server) -> None:
+    receiver.run(of_view(7, WEB, TOOLS).media())
+    receiver.run(of_view(8, NEW_WEB, TOOLS).media())
+    assert receiver.repository("os/web") == NEW_WEB.contents
+    again = use_cases.publish(receiver.workspace, "acme", "both")
+    assert (again.version.number, again.made) == (8, False)
+
+
+def test_the_next_version_leaves_what_the_receiver_shows_of_repositories_that_it_syncs(
+    receiver: Server,
+) -> None:
     first, second = of_view(7, WEB, TOOLS), of_view(8, NEW_WEB, TOOLS)
     receiver.run(first.media())
+    with receiver.workspace.catalog.changing(receiver.workspace.actor) as session:
+        there = repositories.get(session, "acme", "os/web")
+        repositories.update(session, replace(there, upstream={"baseurl": "http://127.0.0.1:9/"}))
     assert receiver.run(increment(second, first).media()).exit_code is ExitCode.DONE
     seen = shown(receiver)
     assert {path: seen[path] for path in in_view(NEW_WEB, TOOLS)} == in_view(NEW_WEB, TOOLS)
