@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`orchestrator organization ...`: who owns content."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -83,6 +83,22 @@ def update(label: LabelArgument, name: TitleOption = None, config: ConfigOption 
         organizations.update(session, replace(found, name=found.name if name is None else name))
         audit.note(session, workspace.actor, "organization.update", label, {"name": name})
     typer.echo(f"The organization {label} is changed.")
+
+
+@app.command("log")
+def show_log(
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", metavar="N", min=1, help="So many of the last changes.")
+    ] = 20,
+    config: ConfigOption = None,
+    output: OutputOption = Output.AUTO,
+) -> None:
+    """Show who changed what in the catalog, the last change last."""
+    from orchestrator.content.catalog import audit
+
+    with open_workspace(config, output) as workspace, workspace.catalog.reading() as session:
+        deeds = [each.to_json() for each in audit.all(session, limit)][::-1]
+    show_list(deeds, ("time", "actor", "action", "subject"), output, none="Nothing was changed yet.")
 
 
 @app.command()

@@ -69,6 +69,9 @@ class Inventories:
             replace_file(path, listed)
         return digest
 
+    def forget(self, digest: str) -> None:
+        self.path(digest).unlink(missing_ok=True)
+
     def knows(self, digest: str) -> bool:
         return self.path(digest).exists()
 

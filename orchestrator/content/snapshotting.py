@@ -5,7 +5,7 @@ A generation is pinned, its list kept, then the row is written; a row is removed
 in between is a pin without a row, which the next snapshot of the repository lets go.
 """
 
-from orchestrator.content.catalog import repositories, snapshots
+from orchestrator.content.catalog import exports, receipts, repositories, snapshots
 from orchestrator.content.catalog.model import Repository, Snapshot
 from orchestrator.content.generations import Generation, MirrorStore
 from orchestrator.content.workspace import Workspace
@@ -74,10 +74,25 @@ def _let_go(workspace: Workspace, repository: Repository, store: MirrorStore) ->
         there, used = snapshots.all(session, repository), snapshots.used(session, repository)
         shown = {current.number} if current else set()
         kept = {each.number for each in there[: workspace.common.keep]} | used | shown
-        for each in there:
-            if each.number not in kept:
-                snapshots.remove(session, repository, each.number)
+        gone = [each for each in there if each.number not in kept]
+        for each in gone:
+            snapshots.remove(session, repository, each.number)
     store.pin(kept & {each.number for each in there})
+    _forget_lists(workspace, {each.inventory for each in gone})
+
+
+def _forget_lists(workspace: Workspace, digests: set[str]) -> None:
+    """Remove the lists of snapshots that are gone, but for those that an increment may still be built on: of what
+    was sent, and of what was confirmed."""
+    if not digests:
+        return
+    with workspace.catalog.reading() as session:
+        digests -= snapshots.inventories(session)
+        texts = [each.manifest for each in exports.all(session)]
+        texts += [each.document for each in receipts.all(session)]
+    for digest in digests:
+        if not any(digest in text for text in texts):
+            workspace.inventories.forget(digest)
 
 
 def newest(workspace: Workspace, organization: str, path: str) -> Snapshot:

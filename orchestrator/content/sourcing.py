@@ -27,6 +27,7 @@ _ELSEWHERE = {
     "name": "it is the repository's label",
     "type": "it is the repository's",
     "master": "one repository is not the part of another",
+    "notify": "programs are named in mirrors.yaml alone, which only the administrator writes",
 }
 
 

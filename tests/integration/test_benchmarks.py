@@ -82,3 +82,20 @@ def test_the_benchmarks_of_mirroring_print_every_measure(tmp_path: Path) -> None
     for measure in ("full mirror, cold", "full mirror: 60 rpms", "partial mirror", "index and closure"):
         assert any(row.startswith(measure) for row in rows), done.stdout
     assert "the figures mean nothing" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_benchmarks_of_exports_and_imports_print_every_measure(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / "sync.py"), "--quick", "--directory", str(tmp_path)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=250,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [line.removeprefix("| ") for line in done.stdout.splitlines() if line.startswith("| ")]
+    for measure in ("export dir", "export tar", "export tgz", "export iso", "import from tar", "memory, import"):
+        assert any(row.startswith(measure) for row in rows), done.stdout
+    assert "the figures mean nothing" in done.stdout

@@ -25,7 +25,11 @@ class Receipt:
 
 def put(session: Session, receipt: Receipt) -> None:
     """The newest of its destination from now on, also when it is known."""
-    known = session.scalar(select(ReceiptRow).where(ReceiptRow.digest == receipt.digest))
+    known = session.scalar(
+        select(ReceiptRow).where(
+            ReceiptRow.destination == receipt.destination, ReceiptRow.digest == receipt.digest
+        )
+    )
     if known is not None:
         session.delete(known)
         session.flush()

@@ -156,3 +156,8 @@ def value(found: SnapshotRow, organization: str, product: str, repository: str) 
         found.made,
         found.origin,
     )
+
+
+def inventories(session: Session) -> set[str]:
+    """What all snapshots of all repositories hold."""
+    return set(session.scalars(select(SnapshotRow.inventory)))

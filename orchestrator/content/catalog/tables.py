@@ -281,11 +281,11 @@ class ReceiptRow(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     destination: Mapped[str] = mapped_column(index=True)
-    digest: Mapped[str] = mapped_column(unique=True)
+    digest: Mapped[str]
     document: Mapped[str]
     received: Mapped[str]
 
-    __table_args__ = ({"sqlite_autoincrement": True},)
+    __table_args__ = (UniqueConstraint("destination", "digest"), {"sqlite_autoincrement": True})
 
 
 class AuditRow(Base):

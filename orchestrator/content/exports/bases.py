@@ -21,6 +21,7 @@ from orchestrator.content.exports.selection import Selection
 from orchestrator.content.receipts import Holding
 from orchestrator.content.workspace import Workspace
 from orchestrator.errors import BadContent, Invalid, Problem, Refused
+from orchestrator.host import clock
 
 # Of each repository ("product/repository") the inventories that the receiver has of it, the newest last.
 Holdings = Mapping[str, tuple[str, ...]]
@@ -165,6 +166,19 @@ def _of_path(path: Path, organization: str) -> _Candidate:
             hint=f"name one of {organization}, or export with --organization {owner}",
         )
     return found
+
+
+def remember(workspace: Workspace, request: ExportRequest) -> None:
+    """Keep the receipt that `request` names by its file: what the next increment for this destination is built on,
+    if nobody says otherwise. Nothing when it names something else."""
+    path = Path(request.base)
+    if not request.base or not path.is_file() or path.name == MANIFEST:
+        return
+    document = path.read_bytes()
+    receipt = receipts.from_file(document, str(path))
+    kept = received.Receipt(request.destination, receipt.digest, document.decode(), clock.timestamp())
+    with workspace.catalog.changing(workspace.actor) as session:
+        received.put(session, kept)
 
 
 def _exports_named(workspace: Workspace, request: ExportRequest) -> list[_Candidate]:

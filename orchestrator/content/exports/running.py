@@ -13,6 +13,7 @@ from orchestrator.content.catalog import repositories
 from orchestrator.content.catalog.exports import ExportRecord
 from orchestrator.content.events import Name
 from orchestrator.content.exports import places, pruning, records, room
+from orchestrator.content.exports.bases import remember
 from orchestrator.content.exports.lines import line_lock
 from orchestrator.content.exports.manifest import Subject
 from orchestrator.content.exports.outcome import ChunkOutcome, ExportOutcome, MissingOutcome, subject_text
@@ -51,6 +52,7 @@ def export(workspace: Workspace, request: ExportRequest, wish: Wish = _PLAIN) ->
                 plan = _plan(workspace, request, fetch=False)
                 _refuse_missing(plan)
             outcome = _carry_out(workspace, plan, wish)
+    remember(workspace, request)
     pruning.follow_rules(workspace)
     return outcome
 

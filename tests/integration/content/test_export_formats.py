@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.content import receipts
 from orchestrator.content.exports.manifest import from_bytes
 from orchestrator.content.exports.records import all_records
 from orchestrator.content.exports.running import export_again
 from orchestrator.content.exports.wish import Wish
+from orchestrator.content.signing import server_key
 from orchestrator.errors import Refused, UsageError
 from tests.support.catalog_site import catalog_site
 from tests.support.deb_repository import Deb, DebRepository
@@ -27,7 +29,7 @@ from tests.support.export_site import (
 )
 from tests.support.openpgp import key
 from tests.support.requirements import require
-from tests.support.snapshot_site import SnapshotSite, snapshot_site
+from tests.support.snapshot_site import ORGANIZATION, SnapshotSite, snapshot_site
 from tests.support.static_server import static_server
 
 MEDIA = ("tar", "tgz", "iso")
@@ -112,6 +114,25 @@ def test_an_increment_has_what_is_new_and_all_metadata(site: SnapshotSite) -> No
     assert manifest.base.export == all_records(site.workspace)[1].export_id
     nothing = do(site, request("tar", kind="increment"))
     assert (nothing.objects, nothing.state) == (0, "complete")
+
+
+def test_a_receipt_once_given_is_what_later_increments_are_built_on(
+    site: SnapshotSite, tmp_path: Path
+) -> None:
+    first = do(site, request("dir"))
+    manifest = from_bytes((Path(first.place) / "manifest.json").read_bytes(), "it")
+    confirmed = receipts.Receipt(
+        ORGANIZATION, manifest.id, "site-2", manifest.created, receipts.holdings_of(manifest)
+    )
+    file = tmp_path / "receipt.json"
+    file.write_bytes(receipts.to_file(confirmed, server_key(tmp_path / "receiver.pem")))
+    for number, base in enumerate((str(file), "")):
+        new = {**packages("tools/base", 3), f"pool/main/new-{number}.deb": b"new"}
+        site.publish("tools/base", new, made=f"2026-11-2{number + 1}T10:00:00.000Z")
+        outcome = do(site, request("dir", kind="increment", base=base))
+        manifest = from_bytes((Path(outcome.place) / "manifest.json").read_bytes(), "it")
+        assert manifest.base is not None
+        assert manifest.base.receipt == confirmed.digest
 
 
 def test_the_same_command_finds_it_there_and_writes_nothing(site: SnapshotSite) -> None:

@@ -117,6 +117,8 @@ def test_what_a_version_shows_stays_whatever_becomes_of_the_repository(site: Sna
         numbers = {each.number for each in snapshots.all(session, repository)}
     assert 1 in numbers
     assert 2 not in numbers  # nothing refers to it
+    lists = [path for path in (site.workspace.root / "inventories").rglob("*") if path.is_file()]
+    assert len(lists) == len(numbers) + 1  # the other repository's
     assert seen(site, "library") == {"nginx"}
 
 

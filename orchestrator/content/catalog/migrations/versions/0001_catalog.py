@@ -313,7 +313,7 @@ def _history() -> None:
         _text("document"),
         _text("received"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_receipt")),
-        sa.UniqueConstraint("digest", name=op.f("uq_receipt_digest")),
+        sa.UniqueConstraint("destination", "digest", name=op.f("uq_receipt_destination_digest")),
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_receipt_destination"), "receipt", ["destination"])
