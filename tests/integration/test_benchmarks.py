@@ -96,6 +96,13 @@ def test_the_benchmarks_of_exports_and_imports_print_every_measure(tmp_path: Pat
     )
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [line.removeprefix("| ") for line in done.stdout.splitlines() if line.startswith("| ")]
-    for measure in ("export dir", "export tar", "export tgz", "export iso", "import from tar", "memory, import"):
+    for measure in (
+        "export dir",
+        "export tar",
+        "export tgz",
+        "export iso",
+        "import from tar",
+        "memory, import",
+    ):
         assert any(row.startswith(measure) for row in rows), done.stdout
     assert "the figures mean nothing" in done.stdout

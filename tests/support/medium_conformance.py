@@ -55,9 +55,6 @@ class FileOfTest:
         while view:
             view = view[os.write(self._descriptor, view) :]
 
-    def descriptor(self) -> int | None:
-        return self._descriptor
-
     def close(self) -> None:
         os.close(self._descriptor)
 
@@ -73,9 +70,6 @@ class StreamOfTest:
         self.digest.update(data)
         self.written += len(data)
 
-    def descriptor(self) -> int | None:
-        return None
-
 
 class SparseFile:
     """A sink that leaves holes for zeros."""
@@ -89,9 +83,6 @@ class SparseFile:
             self._stream.seek(len(data), os.SEEK_CUR)
         else:
             assert self._stream.write(data) == len(data)
-
-    def descriptor(self) -> int | None:
-        return None
 
     def __enter__(self) -> Self:
         return self

@@ -125,9 +125,6 @@ class _Hashed:
         self.digest.update(data)
         self._sink.write(data)
 
-    def descriptor(self) -> int | None:
-        return None
-
 
 def address_of(text: str) -> str:
     """An address to send to, as it is kept in the record. Raises Invalid for one with a password, which everybody

@@ -24,10 +24,6 @@ class Sink(Protocol):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """All of `data`. Raises OSError, or TransferFailed for an upload."""
 
-    def descriptor(self) -> int | None:
-        """A file descriptor at whose position the next byte belongs, for writers that can have the kernel copy;
-        None where there is none. Who writes through it leaves it at the end of what was written."""
-
 
 @dataclass(frozen=True, slots=True)
 class Chunk:

@@ -76,10 +76,6 @@ class FileSink:
             error.filename = error.filename or str(self.path)
             raise
 
-    def descriptor(self) -> int | None:
-        """None where bytes are hashed on their way."""
-        return None if self._digest is not None else self._descriptor
-
     def finish(self) -> None:
         """All was written: the file is on the disk, and has its name."""
         with self._errors():
@@ -150,9 +146,6 @@ class StdoutSink:
             error.filename = error.filename or "standard output"
             raise
         self.size += len(data)
-
-    def descriptor(self) -> int | None:
-        return self._descriptor
 
     def finish(self) -> None:
         pass

@@ -140,9 +140,6 @@ class UploadSink:
                     ) from None
         return False
 
-    def descriptor(self) -> int | None:
-        return None
-
     def finish(self) -> None:
         self._put(b"")
         self._thread.join(_PATIENCE)

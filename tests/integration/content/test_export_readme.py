@@ -30,9 +30,6 @@ class PlainSink:
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.stream.write(data)
 
-    def descriptor(self) -> int | None:
-        return None
-
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
