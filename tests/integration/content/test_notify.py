@@ -12,6 +12,7 @@ from orchestrator.content import notify as module
 from orchestrator.content.events import Name
 from orchestrator.content.notify import notify
 from orchestrator.content.source import Source
+from tests.support.stack import wait_for
 
 DOCUMENT = {"source": "a", "status": "published", "generation": 3, "lost": [], "path": "/srv/ü"}
 
@@ -77,7 +78,11 @@ def test_a_command_that_does_not_end_is_killed_with_what_it_started(
     assert not well
     assert (fields["exit_code"], "no end within 0.3 s" in fields["text"]) == (124, True)
     status = Path(f"/proc/{int((tmp_path / 'pid').read_text())}/stat")
-    assert not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z"
+
+    def is_dead() -> bool:
+        return not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z"
+
+    wait_for(is_dead, "what it started is dead")
 
 
 def test_the_command_gets_no_secrets_of_our_environment(

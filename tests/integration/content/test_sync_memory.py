@@ -17,7 +17,7 @@ from orchestrator.content.signing import PublicKey, server_key
 from tests.support.snapshot_site import SnapshotSite, in_memory, snapshot_site
 from tests.support.two_servers import ContentServer
 
-COUNTS = {"many": 60_000, "fewer": 20_000}
+COUNTS = {"many": 60_000, "fewer": 8_000}
 # MiB. The first holds for all that a process takes of its own, whether it is used or not; the second is what is asked.
 LIMIT, MOST = 300, 200
 MEASURED = f"""
