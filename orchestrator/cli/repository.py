@@ -83,13 +83,19 @@ def _document(workspace: "Workspace", session: "Session", repository: "Repositor
     from orchestrator.content.upstreams import told
 
     newest = snapshots.newest(session, repository)
+    holds = (newest.number, newest.packages, newest.bytes, newest.made) if newest else None
+    # What `mirror clone` has published becomes a snapshot when something is to refer to it.
+    current = workspace.store(repository).current() if repository.mirror else None
+    if current is not None:
+        record = current.record
+        holds = (current.number, record.packages, record.bytes, record.time)
     return {
         "repository": repository.path,
         "type": repository.type,
-        "snapshot": newest.number if newest else None,
-        "packages": newest.packages if newest else None,
-        "size": show_size(newest.bytes) if newest else None,
-        "made": newest.made[:16].replace("T", " ") if newest else None,
+        "snapshot": holds[0] if holds else None,
+        "packages": holds[1] if holds else None,
+        "size": show_size(holds[2]) if holds else None,
+        "made": holds[3][:16].replace("T", " ") if holds else None,
         "name": repository.name,
         "organization": repository.organization,
         "upstream": told(repository.upstream),

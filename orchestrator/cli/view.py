@@ -114,10 +114,12 @@ def create(
     config: ConfigOption = None,
 ) -> None:
     """Create a view of repositories, or one composed of views."""
+    from orchestrator.content.adopting import adopt_mirrors
     from orchestrator.content.catalog import audit, views
     from orchestrator.content.catalog.model import View
 
     with open_workspace(config, Output.AUTO) as workspace:
+        adopt_mirrors(workspace)
         whose = organization_of(workspace, organization)
         made = View(whose, label, name or "", tuple(repositories or ()), tuple(parts or ()))
         with workspace.catalog.changing(workspace.actor) as session:
@@ -138,9 +140,11 @@ def update(
     """Change what the next version of a view holds: just the repositories, or views, that are named."""
     from dataclasses import replace
 
+    from orchestrator.content.adopting import adopt_mirrors
     from orchestrator.content.catalog import audit, views
 
     with open_workspace(config, Output.AUTO) as workspace:
+        adopt_mirrors(workspace)
         whose = organization_of(workspace, organization)
         with workspace.catalog.changing(workspace.actor) as session:
             found = views.get(session, whose, label)
