@@ -2,6 +2,7 @@
 """Steps that print a flood, or what harms a terminal, that close their output, leave daemons, or are killed."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -212,9 +213,19 @@ def test_a_step_that_stops_itself_can_be_ended(product: Product) -> None:
     run = product.start("upgrade", "-y")
     wait_for(lambda: "over its time limit" in str(product.journal()[-1]), "its time is over")
     process = step_process(product)
+    wait_for(lambda: is_told_to_end(process), "it is told to end")
     process.resume()
     run.communicate(timeout=20)
     assert run.returncode == 1
+
+
+def is_told_to_end(process: psutil.Process) -> bool:
+    """Whether SIGTERM waits for a process that is stopped."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    waiting = [
+        int(line.split()[1], 16) for line in status.splitlines() if line.startswith(("SigPnd", "ShdPnd"))
+    ]
+    return any(signals & 1 << (signal.SIGTERM - 1) for signals in waiting)
 
 
 def test_scripts_with_windows_line_ends_are_an_error_of_the_plan(product: Product) -> None:
