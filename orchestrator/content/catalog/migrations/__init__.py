@@ -2,7 +2,8 @@
 """How the tables came to be, step by step: alembic's migrations, run from wherever this package is installed.
 
 `HEAD` is the newest of them, so that a catalog that has it is opened without alembic; a test holds it to the files
-in versions/. Another test holds what they make to `tables`.
+in versions/. Another test holds what they make to `tables`. There is no way back: an older program refuses a newer
+catalog, which is restored from a backup.
 """
 
 from pathlib import Path

@@ -16,10 +16,6 @@ def upgrade() -> None:
     _history()
 
 
-def downgrade() -> None:
-    raise NotImplementedError("a catalog goes forward alone: an older program refuses it")
-
-
 def _number(name: str, *, nullable: bool = False) -> sa.Column[int]:
     return sa.Column(name, sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=nullable)
 
