@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Bring the catalog to what a file declares: all of it in one transaction, files after that."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.content.adopting import adopt_mirrors
@@ -15,7 +15,7 @@ from orchestrator.content.catalog import (
     views,
 )
 from orchestrator.content.catalog.model import Environment, Key, Organization, Product, Repository, View
-from orchestrator.content.declaration.state import Action, Change, State, difference, state_of
+from orchestrator.content.declaration.state import Action, Change, Item, State, difference, state_of
 from orchestrator.content.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -73,46 +73,28 @@ def apply(workspace: Workspace, changes: Sequence[Change]) -> None:
     removal.clear_away(workspace, [each for each in deleted if isinstance(each, Repository)])
 
 
+# By what is made or changed: the functions that do it.
+_DEEDS: Mapping[type[Item], tuple[Callable[["Session", Any], None], Callable[["Session", Any], None]]] = {
+    Organization: (organizations.create, organizations.update),
+    Product: (products.create, products.update),
+    Key: (keys.add, keys.replace),
+    Repository: (repositories.create, repositories.update),
+    View: (views.create, views.update),
+    Environment: (environments.create, environments.update),
+}
+
+
 def _do(session: "Session", change: Change) -> None:
     item = change.item
+    create, update = _DEEDS[type(item)]
     if change.action is Action.DELETE:
         _delete(session, item)
     elif change.action is Action.CREATE:
-        _create(session, item)
+        create(session, item)
     else:
-        _update(session, item)
+        update(session, item)
     if isinstance(item, Repository) and change.keys is not None:
         keys.set_of_repository(session, item, change.keys)
-
-
-def _create(session: "Session", item: Any) -> None:
-    if isinstance(item, Organization):
-        organizations.create(session, item)
-    elif isinstance(item, Product):
-        products.create(session, item)
-    elif isinstance(item, Key):
-        keys.add(session, item)
-    elif isinstance(item, Repository):
-        repositories.create(session, item)
-    elif isinstance(item, View):
-        views.create(session, item)
-    elif isinstance(item, Environment) and item.after:  # the library came with its organization
-        environments.create(session, item)
-
-
-def _update(session: "Session", item: Any) -> None:
-    if isinstance(item, Organization):
-        organizations.update(session, item)
-    elif isinstance(item, Product):
-        products.update(session, item)
-    elif isinstance(item, Key):
-        keys.replace(session, item)
-    elif isinstance(item, Repository):
-        repositories.update(session, item)
-    elif isinstance(item, View):
-        views.update(session, item)
-    elif isinstance(item, Environment):
-        environments.update(session, item)
 
 
 def _delete(session: "Session", item: Any) -> None:
