@@ -75,6 +75,7 @@ def upgrade(
         restart=restart,
         if_pending=if_pending,
         wait_lock=seconds_of(wait_lock),
+        invoker="terminal" if can_ask() else "unattended",
     )
     setting = read_setting(config, with_steps=True)
     if dry_run:

@@ -249,6 +249,18 @@ class Backup(Model):
     timeout: Duration | None = None
 
 
+class Notification(Model):
+    """A command that is run at these moments of an upgrade, with a JSON document on its input."""
+
+    at: Annotated[tuple[Literal["pending", "start", "failure", "end"], ...], Field(min_length=1)] = (
+        "start",
+        "failure",
+        "end",
+    )
+    command: Argv
+    timeout: Annotated[Duration, Field(gt=0, le=3600)] = 60.0
+
+
 class Exports(Model):
     """How many exports stay. 0 is no limit; sizes in bytes."""
 
@@ -283,4 +295,10 @@ class Config(Model):
     maintenance: Maintenance | None = None
     backup: Backup | None = None
     environment: dict[str, str] = {}
+    # What a package's script does with an upgrade that has become due: run it in the transaction, leave it to the
+    # next boot (or a request), or only tell.
+    hook: Literal["run", "schedule", "notify"] = "run"
+    # Whether the boot after a death (power cut, kill) continues the run by itself.
+    resume_at_boot: bool = False
+    notify: tuple[Notification, ...] = ()
     content: Content = Field(default_factory=Content)

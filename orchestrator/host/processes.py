@@ -171,6 +171,26 @@ def run_in_place(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> i
         return COMMAND_NOT_FOUND
 
 
+def hold_open(argv: Sequence[str]) -> "subprocess.Popen[bytes] | None":
+    """A command that ends when its input, a pipe of ours, is closed: at the latest when we die. None where it cannot
+    be started."""
+    program = find_program(argv[0])
+    if program is None:
+        return None
+    try:
+        return subprocess.Popen(
+            [program, *argv[1:]],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env=clean_environment(),
+            start_new_session=True,
+        )
+    except OSError:
+        return None
+
+
 def find_program(name: str, path: str = STANDARD_PATH) -> str | None:
     """The executable file that `name` means, or None."""
     return shutil.which(name, path=path)

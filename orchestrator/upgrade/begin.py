@@ -15,9 +15,11 @@ from orchestrator.config.model import Config
 from orchestrator.errors import Problem, Refused, UsageError
 from orchestrator.host import facts, files
 from orchestrator.host.files import FileLock
+from orchestrator.host.inhibitor import inhibited
 from orchestrator.host.signals import Interrupts
 from orchestrator.upgrade import lock as run_lock
 from orchestrator.upgrade import preflight
+from orchestrator.upgrade.announcing import announcing
 from orchestrator.upgrade.consent import Answer, Answers, settle
 from orchestrator.upgrade.context import RunContext
 from orchestrator.upgrade.due import matches
@@ -25,6 +27,7 @@ from orchestrator.upgrade.history import RESERVE, HistoryFile
 from orchestrator.upgrade.journal import EventName
 from orchestrator.upgrade.plan import Plan, Question, make_plan
 from orchestrator.upgrade.reporter import Reporter
+from orchestrator.upgrade.requests import read_request
 from orchestrator.upgrade.run import Result, execute
 from orchestrator.upgrade.runs import RunDirectory, create_run, unfinished_run
 from orchestrator.upgrade.runstate import found_to_json
@@ -38,13 +41,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class UpgradeOptions:
-    """The options of `orchestrator upgrade`. `wait_lock` in seconds."""
+    """The options of `orchestrator upgrade`. `wait_lock` in seconds; `invoker`: terminal, unattended, deb, rpm, boot."""
 
     answers: Answers = field(default_factory=Answers)
     selection: Selection = field(default_factory=Selection)
     restart: bool = False
     if_pending: bool = False
     wait_lock: float = 0.0
+    invoker: str = "unattended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +146,11 @@ def upgrade(
                 interrupts=interrupts,
                 lock=lock,
             )
+            why = f"run {context.directory.id} upgrades {setting.config.product.name}"
             try:
                 _record_answers(context, answers)
-                return execute(context, restart=options.restart and plan.resumed is not None)
+                with inhibited(why), announcing(setting, context):
+                    return execute(context, restart=options.restart and plan.resumed is not None)
             finally:
                 context.close()
 
@@ -160,6 +166,7 @@ def _open_run(  # noqa: PLR0913 - it puts together what the parts of a run share
     lock: FileLock,
 ) -> RunContext:
     """The context of a new run, or of the one that is continued, with its first events written."""
+    request = read_request(setting.config.state_dir)
     history = HistoryFile(setting.config.state_dir, reserve=RESERVE)
     current = unfinished_run(setting.config.state_dir) if plan.resumed else None
     directory = current[0] if current else create_run(setting.config.state_dir, plan_to_json(plan))
@@ -175,11 +182,14 @@ def _open_run(  # noqa: PLR0913 - it puts together what the parts of a run share
         history=history,
         state=directory.state(),
         assume_yes=options.answers.assume_yes,
+        invoker=options.invoker,
+        request=request,
     )
     facts_of_start = {
         "run": directory.id,
         "pid": os.getpid(),
         "user": facts.user_name(),
+        "invoker": options.invoker,
         "host": facts.host_name(),
         "boot": facts.boot_id(),
         "from_version": plan.from_version,

@@ -18,6 +18,7 @@ from orchestrator.upgrade.journal import Event, EventName, Journal
 from orchestrator.upgrade.plan import Plan
 from orchestrator.upgrade.reporter import Progress, Reporter
 from orchestrator.upgrade.reports import environment_of
+from orchestrator.upgrade.requests import Request
 from orchestrator.upgrade.runs import RunDirectory
 from orchestrator.upgrade.runstate import RunState, apply
 from orchestrator.upgrade.scratch import Scratch
@@ -45,6 +46,9 @@ class RunContext:
     history: HistoryFile
     state: RunState
     assume_yes: bool = False
+    invoker: str = "unattended"
+    # What this run answers; taken away at its end.
+    request: Request | None = None
     journal: Journal = field(init=False)
     scratch: Scratch = field(init=False)
     due_steps: int = field(init=False)
@@ -67,6 +71,7 @@ class RunContext:
             "RUN_ID": self.directory.id,
             "ASSUMEYES": "1" if self.assume_yes else "0",
             "CONFIG": str(self.config_path),
+            "INVOKER": self.invoker,
         }
         self._environment = step_environment(self.config, self.plan, own)
 

@@ -19,6 +19,7 @@ from orchestrator.upgrade.header import RunRule, parse_header
 from orchestrator.upgrade.journal import Event, EventName
 from orchestrator.upgrade.phases import Phase, Wanted
 from orchestrator.upgrade.plan import risk_question
+from orchestrator.upgrade.requests import settle_request
 from orchestrator.upgrade.runstate import Attempt, Outcome, StepStatus
 from orchestrator.upgrade.runsteps import leave_when_asked, raise_failure, record, task_of
 from orchestrator.upgrade.safeguards import before_first_stop, leave_maintenance, run_checks
@@ -179,6 +180,7 @@ def finish(context: RunContext, seen: Mapping[str, Wanted]) -> Result:
     outcome = Outcome.DONE_WITH_LOSSES if losses else Outcome.DONE
     outcome = Outcome.DONE_WITH_FAILURES if failures else outcome
     code = ExitCode.LOSSES if failures or losses else ExitCode.DONE
+    settle_request(context.config.state_dir, context.request)
     lost = {"losses": {attempt.step: attempt.losses for attempt in losses}} if losses else {}
     context.write(EventName.RUN_ENDED, outcome=outcome, exit_code=code, downtime=downtime, **lost)
     return Result(code, failures, losses, downtime)

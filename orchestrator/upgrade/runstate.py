@@ -108,6 +108,8 @@ class RunState:
     from_version: str | None = None
     to_version: str | None = None
     user: str = ""
+    # Who began or last continued it: terminal, unattended, deb, rpm, boot.
+    invoker: str = ""
     found: dict[str, Found] = field(default_factory=dict)
     phase: str | None = None
     attempts: dict[str, list[Attempt]] = field(default_factory=dict)
@@ -121,6 +123,8 @@ class RunState:
     outcome: Outcome | None = None
     exit_code: int | None = None
     ended: str = ""
+    # Services that this run has started, or is starting, and has not stopped since.
+    raised: set[str] = field(default_factory=set)
     service_seconds: dict[str, dict[str, float]] = field(default_factory=dict)
     boot: str = ""
     down_since: Instant | None = None
@@ -194,11 +198,13 @@ def _ignore(_state: RunState, _event: Event) -> None:
 def _run_started(state: RunState, event: Event) -> None:
     state.boot = event.get("boot", "")
     state.run, state.started, state.user = event["run"], event.time, event.get("user", "")
+    state.invoker = event.get("invoker", "")
     state.from_version, state.to_version = event.get("from_version"), event.get("to_version")
 
 
 def _continued(state: RunState, event: Event) -> None:
     state.continued += 1
+    state.invoker = event.get("invoker", "")
     state.boot = event.get("boot", "")
     state.stop_reason = ""
     state.to_version = event.get("to_version", state.to_version)
@@ -277,6 +283,14 @@ def _service_timed(state: RunState, event: Event) -> None:
     state.service_seconds.setdefault(event["service"], {})[kind] = event.get("seconds", 0.0)
 
 
+def _service_starting(state: RunState, event: Event) -> None:
+    state.raised.add(event["service"])
+
+
+def _service_gone(state: RunState, event: Event) -> None:
+    state.raised.discard(event["service"])
+
+
 def _recovered(state: RunState, _event: Event) -> None:
     # Applications worked on the data meanwhile: the backup is to be made again.
     if backup := state.last_attempt(BACKUP):
@@ -308,7 +322,10 @@ _HANDLERS = {
     EventName.STEP_ENDED: _step_ended,
     EventName.STEP_SKIPPED: _step_skipped,
     EventName.HISTORY_RECORDED: _recorded,
+    EventName.SERVICE_STOPPING: _service_gone,
     EventName.SERVICE_DOWN: _service_timed,
+    EventName.SERVICE_STARTING: _service_starting,
+    EventName.SERVICE_FAILED: _service_gone,
     EventName.SERVICE_READY: _service_timed,
     EventName.RECOVERED: _recovered,
     EventName.RUN_STOPPED: _stopped,

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keeping the host from being shut down or put to sleep while something must not be interrupted.
+
+By `systemd-inhibit`, which takes the lock from logind and holds it as long as its command runs: one that reads our
+pipe, so that the lock dies with us, however we die. Without systemd, or where logind refuses, there is no lock.
+"""
+
+import contextlib
+import subprocess
+from collections.abc import Iterator
+
+from orchestrator.host import processes
+
+
+@contextlib.contextmanager
+def inhibited(why: str) -> Iterator[None]:
+    """While it is entered, an orderly shutdown or suspend is refused with `why`, where the host can do so."""
+    holder = processes.hold_open(
+        ["systemd-inhibit", "--what=shutdown:sleep", "--mode=block", "--who=orchestrator", f"--why={why}", "cat"]
+    )
+    try:
+        yield
+    finally:
+        if holder is not None:
+            _let_go(holder)
+
+
+def _let_go(holder: "subprocess.Popen[bytes]") -> None:
+    assert holder.stdin is not None
+    with contextlib.suppress(OSError):
+        holder.stdin.close()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        holder.wait(2)
