@@ -72,14 +72,12 @@ def create(
     config: ConfigOption = None,
 ) -> None:
     """Create an environment after another, the library if none is named."""
-    from orchestrator.content.catalog import audit, environments
+    from orchestrator.content import editing
     from orchestrator.content.catalog.model import LIBRARY, Environment
 
     with open_workspace(config, Output.AUTO) as workspace:
         whose = organization_of(workspace, organization)
-        with workspace.catalog.changing(workspace.actor) as session:
-            environments.create(session, Environment(whose, label, name or "", after or LIBRARY))
-            audit.note(session, workspace.actor, "environment.create", f"{whose}/{label}", {})
+        editing.create(workspace, Environment(whose, label, name or "", after or LIBRARY))
     typer.echo(f"The environment {label} is there.")
 
 
@@ -94,19 +92,16 @@ def update(
     """Change the name of an environment, or what it takes from."""
     from dataclasses import replace
 
-    from orchestrator.content.catalog import audit, environments
+    from orchestrator.content import editing
 
     with open_workspace(config, Output.AUTO) as workspace:
-        whose = organization_of(workspace, organization)
-        with workspace.catalog.changing(workspace.actor) as session:
-            found = environments.get(session, whose, label)
-            changed = replace(
-                found,
-                name=found.name if name is None else name,
-                after=found.after if after is None else after,
-            )
-            environments.update(session, changed)
-            audit.note(session, workspace.actor, "environment.update", f"{whose}/{label}", {})
+        found = editing.environment(workspace, organization_of(workspace, organization), label)
+        changed = replace(
+            found,
+            name=found.name if name is None else name,
+            after=found.after if after is None else after,
+        )
+        editing.update(workspace, found, changed)
     typer.echo(f"The environment {label} is changed.")
 
 

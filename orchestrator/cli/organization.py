@@ -56,15 +56,11 @@ def show(label: LabelArgument, config: ConfigOption = None, output: OutputOption
 @app.command()
 def create(label: LabelArgument, name: TitleOption = None, config: ConfigOption = None) -> None:
     """Create an organization; its library is made with it."""
-    from orchestrator.content.adopting import adopt_mirrors
-    from orchestrator.content.catalog import audit, organizations
+    from orchestrator.content import editing
     from orchestrator.content.catalog.model import Organization
 
     with open_workspace(config, Output.AUTO) as workspace:
-        adopt_mirrors(workspace)  # then it cannot have the name of one
-        with workspace.catalog.changing(workspace.actor) as session:
-            organizations.create(session, Organization(label, name or ""))
-            audit.note(session, workspace.actor, "organization.create", label, {})
+        editing.create(workspace, Organization(label, name or ""))
     typer.echo(f"The organization {label} is there.")
 
 
@@ -73,15 +69,11 @@ def update(label: LabelArgument, name: TitleOption = None, config: ConfigOption 
     """Change the name of an organization."""
     from dataclasses import replace
 
-    from orchestrator.content.catalog import audit, organizations
+    from orchestrator.content import editing
 
-    with (
-        open_workspace(config, Output.AUTO) as workspace,
-        workspace.catalog.changing(workspace.actor) as session,
-    ):
-        found = organizations.get(session, label)
-        organizations.update(session, replace(found, name=found.name if name is None else name))
-        audit.note(session, workspace.actor, "organization.update", label, {"name": name})
+    with open_workspace(config, Output.AUTO) as workspace:
+        found = editing.organization(workspace, label)
+        editing.update(workspace, found, replace(found, name=found.name if name is None else name))
     typer.echo(f"The organization {label} is changed.")
 
 
@@ -104,12 +96,8 @@ def show_log(
 @app.command()
 def delete(label: LabelArgument, config: ConfigOption = None) -> None:
     """Delete an organization that is empty."""
-    from orchestrator.content.catalog import audit, organizations
+    from orchestrator.content import editing
 
-    with (
-        open_workspace(config, Output.AUTO) as workspace,
-        workspace.catalog.changing(workspace.actor) as session,
-    ):
-        organizations.delete(session, label)
-        audit.note(session, workspace.actor, "organization.delete", label, {})
+    with open_workspace(config, Output.AUTO) as workspace:
+        editing.delete(workspace, editing.organization(workspace, label))
     typer.echo(f"The organization {label} is gone.")

@@ -84,7 +84,7 @@ def create(
     config: ConfigOption = None,
 ) -> None:
     """Create a product: custom, or with --vendor and --content-id a vendor's."""
-    from orchestrator.content.catalog import audit, products
+    from orchestrator.content import editing
     from orchestrator.content.catalog.model import Product, ProductKind
     from orchestrator.errors import UsageError
 
@@ -93,10 +93,7 @@ def create(
     kind = ProductKind.VENDOR if vendor else ProductKind.CUSTOM
     with open_workspace(config, Output.AUTO) as workspace:
         whose = organization_of(workspace, organization)
-        with workspace.catalog.changing(workspace.actor) as session:
-            made = Product(whose, label, kind, name or "", vendor, content_id, baseurl or "")
-            products.create(session, made)
-            audit.note(session, workspace.actor, "product.create", f"{whose}/{label}", {"kind": kind})
+        editing.create(workspace, Product(whose, label, kind, name or "", vendor, content_id, baseurl or ""))
     typer.echo(f"The product {label} is there.")
 
 
@@ -111,32 +108,25 @@ def update(
     """Change the name or base address of a product; what kind it is never changes."""
     from dataclasses import replace
 
-    from orchestrator.content import sourcing
-    from orchestrator.content.catalog import audit, products, repositories
+    from orchestrator.content import editing
 
     given: dict[str, Any] = {
         key: value for key, value in {"name": name, "baseurl": baseurl}.items() if value is not None
     }
     with open_workspace(config, Output.AUTO) as workspace:
-        whose = organization_of(workspace, organization)
-        with workspace.catalog.changing(workspace.actor) as session:
-            products.update(session, replace(products.get(session, whose, label), **given))
-            for repository in repositories.all(session, whose, label) if baseurl is not None else ():
-                sourcing.check_repository(workspace, session, repository)
-            audit.note(session, workspace.actor, "product.update", f"{whose}/{label}", given)
+        found = editing.product(workspace, organization_of(workspace, organization), label)
+        editing.update(workspace, found, replace(found, **given))
     typer.echo(f"The product {label} is changed.")
 
 
 @app.command()
 def delete(label: LabelArgument, organization: OrganizationOption = "", config: ConfigOption = None) -> None:
     """Delete a product that has no repositories."""
-    from orchestrator.content.catalog import audit, products
+    from orchestrator.content import editing
 
     with open_workspace(config, Output.AUTO) as workspace:
-        whose = organization_of(workspace, organization)
-        with workspace.catalog.changing(workspace.actor) as session:
-            products.delete(session, whose, label)
-            audit.note(session, workspace.actor, "product.delete", f"{whose}/{label}", {})
+        found = editing.product(workspace, organization_of(workspace, organization), label)
+        editing.delete(workspace, found)
     typer.echo(f"The product {label} is gone.")
 
 

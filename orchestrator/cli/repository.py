@@ -26,7 +26,7 @@ from orchestrator.errors import UsageError
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from orchestrator.content.catalog.model import Repository
+    from orchestrator.content.catalog.model import Key, Repository
     from orchestrator.content.workspace import Workspace
 
 app = typer.Typer(
@@ -159,8 +159,7 @@ def create(
     config: ConfigOption = None,
 ) -> None:
     """Create a repository; its product must be there."""
-    from orchestrator.content import removal
-    from orchestrator.content.catalog import repositories
+    from orchestrator.content import editing
     from orchestrator.content.catalog.model import Repository, split_path
 
     if type_ not in ("deb", "rpm", "file"):
@@ -175,11 +174,8 @@ def create(
     upstream = read_overrides(override, {key: value for key, value in given.items() if value is not None})
     with open_workspace(config, Output.AUTO) as workspace:
         whose = organization_of(workspace, organization)
-        removal.clear_away(workspace)
         made = Repository(whose, product, label, type_, name or "", upstream)  # type: ignore[arg-type]
-        with workspace.catalog.changing(workspace.actor) as session:
-            repositories.create(session, made)
-            _settle(workspace, session, made, "repository.create", key)
+        editing.create(workspace, made, keys=_keys(whose, key))
     typer.echo(f"The repository {path} is there.")
 
 
@@ -196,49 +192,27 @@ def update(
     """Change where and how a repository is brought in, or its name."""
     from dataclasses import replace
 
-    from orchestrator.content.catalog import repositories
+    from orchestrator.content import editing
 
     with open_workspace(config, Output.AUTO) as workspace:
         whose = organization_of(workspace, organization)
-        with workspace.catalog.changing(workspace.actor) as session:
-            found = repositories.get(session, whose, path)
-            before = dict(found.upstream) | ({"baseurl": url} if url is not None else {})
-            changed = replace(
-                found,
-                name=found.name if name is None else name,
-                upstream=read_overrides(override, before),
-            )
-            repositories.update(session, changed)
-            _settle(workspace, session, changed, "repository.update", key)
+        found = editing.repository(workspace, whose, path)
+        before = dict(found.upstream) | ({"baseurl": url} if url is not None else {})
+        changed = replace(
+            found,
+            name=found.name if name is None else name,
+            upstream=read_overrides(override, before),
+        )
+        editing.update(workspace, found, changed, keys=_keys(whose, key))
     typer.echo(f"The repository {path} is changed.")
 
 
-def _settle(
-    workspace: "Workspace",
-    session: "Session",
-    repository: "Repository",
-    action: str,
-    files: list[Path] | None,
-) -> None:
-    """The keys that were given, and everything about the upstream that can be checked before it is asked."""
-    from orchestrator.content import sourcing
-    from orchestrator.content.catalog import audit, keys
+def _keys(organization: str, files: list[Path] | None) -> "list[Key]":
+    """The keys in `files`, by their names. Raises Invalid."""
     from orchestrator.content.catalog.model import Key
-    from orchestrator.content.upstreams import told
-
-    if files:
-        for file in files:
-            keys.add(session, Key(repository.organization, file.stem, _key_text(file)))
-        keys.set_of_repository(session, repository, [file.stem for file in files])
-    sourcing.check_repository(workspace, session, repository)
-    subject = f"{repository.organization}/{repository.path}"
-    audit.note(session, workspace.actor, action, subject, {"upstream": told(repository.upstream)})
-
-
-def _key_text(file: Path) -> str:
     from orchestrator.content.signatures import Keyring
 
-    return Keyring.load([file]).armoured().decode()
+    return [Key(organization, file.stem, Keyring.load([file]).armoured().decode()) for file in files or ()]
 
 
 @app.command()

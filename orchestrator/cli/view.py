@@ -114,17 +114,13 @@ def create(
     config: ConfigOption = None,
 ) -> None:
     """Create a view of repositories, or one composed of views."""
-    from orchestrator.content.adopting import adopt_mirrors
-    from orchestrator.content.catalog import audit, views
+    from orchestrator.content import editing
     from orchestrator.content.catalog.model import View
 
     with open_workspace(config, Output.AUTO) as workspace:
-        adopt_mirrors(workspace)
         whose = organization_of(workspace, organization)
         made = View(whose, label, name or "", tuple(repositories or ()), tuple(parts or ()))
-        with workspace.catalog.changing(workspace.actor) as session:
-            views.create(session, made)
-            audit.note(session, workspace.actor, "view.create", f"{whose}/{label}", {})
+        editing.create(workspace, made)
     typer.echo(f"The view {label} is there; `orchestrator view publish {label}` makes its first version.")
 
 
@@ -140,18 +136,14 @@ def update(
     """Change what the next version of a view holds: just the repositories, or views, that are named."""
     from dataclasses import replace
 
-    from orchestrator.content.adopting import adopt_mirrors
-    from orchestrator.content.catalog import audit, views
+    from orchestrator.content import editing
 
     with open_workspace(config, Output.AUTO) as workspace:
-        adopt_mirrors(workspace)
-        whose = organization_of(workspace, organization)
-        with workspace.catalog.changing(workspace.actor) as session:
-            found = views.get(session, whose, label)
-            if repositories or parts:
-                found = replace(found, repositories=tuple(repositories or ()), views=tuple(parts or ()))
-            views.update(session, replace(found, name=found.name if name is None else name))
-            audit.note(session, workspace.actor, "view.update", f"{whose}/{label}", {})
+        found = editing.view(workspace, organization_of(workspace, organization), label)
+        changed = replace(found, name=found.name if name is None else name)
+        if repositories or parts:
+            changed = replace(changed, repositories=tuple(repositories or ()), views=tuple(parts or ()))
+        editing.update(workspace, found, changed)
     typer.echo(f"The view {label} is changed; `orchestrator view publish {label}` shows it.")
 
 

@@ -63,14 +63,28 @@ def apply(workspace: Workspace, changes: Sequence[Change]) -> None:
                 change.name,
                 change.to_json()["fields"],
             )
-        for change in changes:
-            if change.action is not Action.DELETE and isinstance(change.item, Repository):
-                sourcing.check_repository(workspace, session, change.item)
+        for repository in _with_upstreams_to_check(session, changes):
+            sourcing.check_repository(workspace, session, repository)
     for organization in sorted(
         {each.organization for each in deleted if isinstance(each, View | Environment)}
     ):
         showing.mend_links(workspace, organization)
     removal.clear_away(workspace, [each for each in deleted if isinstance(each, Repository)])
+
+
+def _with_upstreams_to_check(session: "Session", changes: Sequence[Change]) -> list[Repository]:
+    """Repositories that were made or changed, and those of products whose base address was."""
+    found: dict[str, Repository] = {}
+    for change in changes:
+        item = change.item
+        if change.action is Action.DELETE:
+            continue
+        if isinstance(item, Repository):
+            found[change.name] = item
+        elif isinstance(item, Product) and any(name == "baseurl" for name, _, _ in change.fields):
+            there = repositories.all(session, item.organization, item.label)
+            found |= {f"{item.organization}/{each.path}": each for each in there}
+    return list(found.values())
 
 
 # By what is made or changed: the functions that do it.
@@ -98,7 +112,9 @@ def _do(session: "Session", change: Change) -> None:
 
 
 def _delete(session: "Session", item: Any) -> None:
-    if isinstance(item, Product):
+    if isinstance(item, Organization):
+        organizations.delete(session, item.label)
+    elif isinstance(item, Product):
         products.delete(session, item.organization, item.label)
     elif isinstance(item, Key):
         keys.remove(session, item.organization, item.name)

@@ -96,11 +96,11 @@ def _of_kind(kind: str, declared: State, found: State) -> list[Change]:
             changes.append(Change(Action.CREATE, kind, name, item, keys=keys))
             continue
         wanted = _with_what_stays(item, there)
-        differing = _differing(there, wanted)
+        changed = differing(there, wanted)
         if isinstance(item, Repository) and keys is not None and set(keys) != set(found.keys.get(name, ())):
-            differing += (("keys", ", ".join(found.keys.get(name, ())), ", ".join(keys)),)
-        if differing:
-            changes.append(Change(Action.UPDATE, kind, name, wanted, differing, keys))
+            changed += (("keys", ", ".join(found.keys.get(name, ())), ", ".join(keys)),)
+        if changed:
+            changes.append(Change(Action.UPDATE, kind, name, wanted, changed, keys))
     return changes
 
 
@@ -113,7 +113,8 @@ def _with_what_stays(item: Item, there: Item) -> Item:
     return replace(item, **kept)
 
 
-def _differing(old: Item, new: Item) -> tuple[tuple[str, str, str], ...]:
+def differing(old: Item, new: Item) -> tuple[tuple[str, str, str], ...]:
+    """The fields in which they differ: name, what was, what is (for people)."""
     pairs = [(each.name, getattr(old, each.name), getattr(new, each.name)) for each in fields(new)]
     return tuple(
         (name, _shown(name, was), _shown(name, is_)) for name, was, is_ in pairs if _plain(was) != _plain(is_)
