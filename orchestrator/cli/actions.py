@@ -11,11 +11,11 @@ _CONTENT = {
     "mirror.clone": ("mirror_actions", "parse_clone"),
     "mirror.verify": ("mirror_actions", "parse_verify"),
     "mirror.rollback": ("mirror_actions", "parse_rollback"),
-    "repository.sync": ("content_actions", "parse_sync"),
-    "view.publish": ("content_actions", "parse_publish"),
-    "environment.promote": ("content_actions", "parse_promote"),
-    "export": ("content_actions", "parse_export"),
-    "import": ("content_actions", "parse_import"),
+    "repository.sync": ("content_steps", "parse_sync"),
+    "view.publish": ("content_steps", "parse_publish"),
+    "environment.promote": ("content_steps", "parse_promote"),
+    "export": ("content_steps", "parse_export"),
+    "import": ("content_steps", "parse_import"),
 }
 
 

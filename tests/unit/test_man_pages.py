@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from orchestrator.cli.actions import known_actions
-from orchestrator.cli.content_actions import KEYS
+from orchestrator.cli.content_steps import KEYS
 from orchestrator.config import model
 from orchestrator.config.quantities import parse_duration
 from orchestrator.content import mirrors_model
