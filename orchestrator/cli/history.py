@@ -87,13 +87,17 @@ def forget(
 
 @app.command()
 def baseline(
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="GLOB", help="Only these steps (a package's own); may be repeated."),
+    ] = None,
     reason: ReasonOption = "first install",
     config: ConfigOption = None,
 ) -> None:
     """After a first install: record every one-shot step that is due as not needed."""
     from orchestrator.upgrade.historychange import baseline as mark_all
 
-    names = mark_all(read_setting(config), reason)
+    names = mark_all(read_setting(config), reason, only or ())
     typer.echo(f"{len(names)} step{'' if len(names) == 1 else 's'} recorded as not needed on this host")
 
 

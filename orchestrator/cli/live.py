@@ -4,6 +4,8 @@ the step's output (docs/terminal.md)."""
 
 import threading
 from collections import deque
+from collections.abc import Mapping
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.live import Live
@@ -11,13 +13,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.cli.heartbeat import far_over, roughly
 from orchestrator.cli.layout import cells, crop, fold
 from orchestrator.cli.outlook import Outlook
 from orchestrator.cli.terminal import STYLES, make_console
 from orchestrator.cli.wording import Line, LineSplitter, after_stop, clean, describe, leftovers
 from orchestrator.config.quantities import show_duration
 from orchestrator.upgrade.journal import Event, EventName
-from orchestrator.upgrade.plan import Plan
 from orchestrator.upgrade.reporter import Progress
 
 TAIL_LINES = 5
@@ -52,7 +54,7 @@ class LiveReporter:
             console=self._console, get_renderable=self._render, refresh_per_second=8, transient=True
         )
 
-    def expect(self, plan: Plan) -> None:
+    def expect(self, plan: Mapping[str, Any]) -> None:
         self._outlook = Outlook(plan)
 
     def close(self) -> None:
@@ -162,6 +164,8 @@ def _step_text(progress: Progress, width: int) -> str:
         seconds = progress.expected - progress.elapsed
         usual = show_duration(progress.expected)
         left = f", about {show_duration(seconds)} left" if seconds > 0 else f", usually {usual}"
+        if far_over(progress.elapsed, progress.expected):
+            left = f", far over the usual {roughly(progress.expected)}"
     silent = f", silent for {show_duration(progress.quiet)}" if progress.quiet > QUIET else ""
     return _with_time(progress.step, width, elapsed + left + silent, elapsed + silent, elapsed)
 

@@ -62,6 +62,15 @@ WaitLockOption = Annotated[
         "--wait-lock", metavar="DURATION", help="Wait so long for another run to end.", show_default=False
     ),
 ]
+WaitPackagesOption = Annotated[
+    str,
+    typer.Option(
+        "--wait-packages",
+        metavar="DURATION",
+        help="Wait so long until nobody else installs packages.",
+        show_default=False,
+    ),
+]
 ReasonOption = Annotated[
     str, typer.Option("--reason", metavar="TEXT", callback=_words, help="Why; it is recorded.")
 ]

@@ -3,41 +3,45 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
+from orchestrator.cli.heartbeat import EVERY, Heartbeat
 from orchestrator.cli.options import Output
 from orchestrator.cli.terminal import is_rich
-from orchestrator.cli.wording import LineSplitter, after_stop, describe, leftovers
+from orchestrator.cli.wording import LineSplitter, after_stop, clean, describe, leftovers
 from orchestrator.upgrade.journal import Event, EventName
-from orchestrator.upgrade.plan import Plan
 from orchestrator.upgrade.reporter import Progress, Reporter
 
 
 class View(Reporter, Protocol):
     """A reporter for people, or for their programs."""
 
-    def expect(self, plan: Plan) -> None:
-        """The plan of the run that is about to begin."""
+    def expect(self, plan: Mapping[str, Any]) -> None:
+        """The plan of the run that is about to begin, as it stands in plan.json."""
 
     def close(self) -> None:
         """Leave the terminal as it was found."""
 
 
 class PlainReporter:
-    """Lines; a step's output prefixed with its name."""
+    """Lines; a step's output prefixed with its name. What is silent gets a line every `heartbeat` seconds."""
 
     wants_all_output = True
 
-    def __init__(self, continue_command: str) -> None:
+    def __init__(self, continue_command: str, *, heartbeat: float = EVERY) -> None:
         self._out = sys.stdout
+        self._heartbeat = Heartbeat(heartbeat)
         self._splitter = LineSplitter()
         self._command = continue_command
 
     def event(self, event: Event) -> None:
         if event.name is EventName.STEP_STARTED:
             self._splitter = LineSplitter()
+            self._heartbeat.forget(event["step"])
             self._out.write(f"  run    {event['step']}\n")
+        if event.name in (EventName.SERVICE_STOPPING, EventName.SERVICE_STARTING):
+            self._heartbeat.forget(event["service"])
         if event.name is EventName.STEP_ENDED:
             self._write(event["step"], self._splitter.flush())
         if event.name is EventName.RUN_STOPPED:
@@ -58,9 +62,11 @@ class PlainReporter:
             self._out.write(prefix + f"\n{prefix}".join(lines) + "\n")
 
     def progress(self, progress: Progress) -> None:
-        pass
+        for line in self._heartbeat.lines(progress):
+            self._out.write(f"{clean(line)}\n")
+            self._out.flush()
 
-    def expect(self, plan: Plan) -> None:
+    def expect(self, plan: Mapping[str, Any]) -> None:
         pass
 
     def close(self) -> None:
@@ -85,7 +91,7 @@ class JsonReporter:
     def progress(self, progress: Progress) -> None:
         pass
 
-    def expect(self, plan: Plan) -> None:
+    def expect(self, plan: Mapping[str, Any]) -> None:
         pass
 
     def close(self) -> None:

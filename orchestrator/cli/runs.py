@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestrator.cli import runs_report
 from orchestrator.cli.options import ConfigOption, Output, OutputOption, read_setting
 from orchestrator.cli.wording import describe, leftovers, stopped
 from orchestrator.config.quantities import show_duration
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from orchestrator.upgrade.runstate import RunState
 
 app = typer.Typer(no_args_is_help=True, help="Show earlier runs, their steps and logs.")
+app.command("report")(runs_report.report)
 
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="Id or number of a run; `last` is the newest.")

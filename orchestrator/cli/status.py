@@ -1,21 +1,37 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`orchestrator status`: is a run under way, where is it, is one unfinished, what to do."""
+"""`orchestrator status`: is a run under way, where is it, when will it end, may it be stopped; what is unfinished."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from orchestrator.cli.options import ConfigOption, Output, OutputOption, read_setting
-from orchestrator.config.quantities import show_duration
 from orchestrator.upgrade.setting import Setting
+from orchestrator.upgrade.standing import Condition, Standing, read_standing
+
+if TYPE_CHECKING:
+    from orchestrator.cli.outlook import Left
 
 app = typer.Typer(add_completion=False)
 
 
 @dataclass(frozen=True, slots=True)
+class Stop:
+    """What a request to stop would do now. `safe`: the step that runs does not say that it must not be interrupted;
+    `when`: `now` (nothing was stopped or changed yet), `after-step`, `after-services`, or `asked` already; `command`
+    asks."""
+
+    safe: bool
+    when: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
-    """`state` is idle, running, unfinished, or never (no run yet)."""
+    """`state` is idle, running, unfinished, or never (no run yet). Seconds; times in RFC 3339. `left`: to the expected
+    end, None when nothing is known; `left_at_least`: of some steps nothing is."""
 
     state: str
     run: str | None = None
@@ -27,90 +43,131 @@ class Status:
     in_flight: str | None = None
     debts: tuple[str, ...] = ()
     outcome: str | None = None
+    exit_code: int | None = None
     ended: str | None = None
     next: str | None = None
+    since: str | None = None
+    elapsed: float | None = None
+    left: float | None = None
+    left_at_least: bool = False
+    end: str | None = None
+    steps: int = 0
+    steps_done: int = 0
+    far_over: bool = False
+    services: dict[str, str] = field(default_factory=dict)
+    stop: Stop | None = None
+    user: str | None = None
+    invoker: str | None = None
+    pid: int | None = None
+    unit: str | None = None
+    request: dict[str, Any] | None = None
 
 
 @app.command()
 def status(config: ConfigOption = None, output: OutputOption = Output.AUTO) -> None:
-    """Tell what runs now, what is unfinished, and which command goes on."""
-    from orchestrator.cli.terminal import say, show_json
-    from orchestrator.cli.wording import Line
+    """Tell at once what runs now and how far it is, what is unfinished or waits, and which command goes on."""
+    from orchestrator.cli.terminal import show_json
 
-    found = read(read_setting(config))
+    setting = read_setting(config)
+    found = assemble(setting, read_standing(setting.config.state_dir))
     if output is Output.JSON:
         show_json(asdict(found))
     else:
-        say([Line(text, "command" if found.next and found.next in text else "") for text in lines(found)])
+        show(found)
 
 
-def read(setting: Setting) -> Status:
-    from orchestrator.upgrade import lock, statusfile
-    from orchestrator.upgrade.runs import list_runs, unfinished_run
+def show(found: Status) -> None:
+    from orchestrator.cli.status_view import status_lines
+    from orchestrator.cli.terminal import say
 
-    state_dir = setting.config.state_dir
-    runs = list_runs(state_dir)
-    if lock.is_held(state_dir):
-        holder = lock.read_holder(state_dir)
-        return Status("running", holder.get("run"), holder, statusfile.read_status(state_dir))
-    if not runs:
-        return Status("never", next=setting.command("upgrade"))
-    current = unfinished_run(state_dir)
-    if current is None:
-        last = runs[-1].state()
-        return Status("idle", runs[-1].id, outcome=last.outcome, ended=last.ended)
-    run, state = current
-    return Status(
-        "unfinished",
-        run.id,
-        phase=state.phase,
-        reason=state.stop_reason,
-        failed=tuple(attempt.step for attempt in state.failures),
-        in_flight=state.in_flight.step if state.in_flight else None,
-        debts=tuple(sorted(state.debts)),
-        next=setting.command("upgrade"),
-    )
+    say(status_lines(found))
 
 
-def lines(status: Status) -> list[str]:
-    """The status for people. Pure."""
-    match status.state:
-        case "never":
-            return ["No upgrade has run yet.", f"begin with: {status.next}"]
-        case "idle":
-            return [
-                f"No run is under way. The last one, {status.run}, ended {status.ended}: {status.outcome}."
-            ]
-        case "running":
-            return _running(status)
-    told = [
-        f"Run {status.run} is unfinished"
-        + (f", stopped in phase {status.phase}" if status.phase else "")
-        + "."
-    ]
-    if status.reason:
-        told.append(f"  reason:          {status.reason}")
-    else:
-        told.append("  it died without a word (killed, or the power went)")
-    if status.in_flight:
-        told.append(f"  was running:     {status.in_flight}")
-    if status.debts:
-        told.append(f"  still to undo:   {', '.join(status.debts)}")
-    return [*told, f"  continue with:   {status.next}"]
+def assemble(setting: Setting, standing: Standing) -> Status:
+    """What is told of `standing`."""
+    state = standing.state
+    request = asdict(standing.request) if standing.request else None
+    common: dict[str, Any] = {
+        "state": standing.condition.value,
+        "run": standing.run.id if standing.run else None,
+        "outcome": state.outcome,
+        "exit_code": state.exit_code,
+        "ended": state.ended or None,
+        "services": standing.services,
+        "user": state.user or None,
+        "invoker": state.invoker or None,
+        "request": request,
+    }
+    match standing.condition:
+        case Condition.RUNNING:
+            return Status(**common, **_running(setting, standing))
+        case Condition.UNFINISHED:
+            return Status(
+                **common,
+                phase=state.phase,
+                reason=state.stop_reason,
+                failed=tuple(attempt.step for attempt in state.failures),
+                in_flight=state.in_flight.step if state.in_flight else None,
+                debts=tuple(sorted(state.debts)),
+                next=setting.command("upgrade"),
+            )
+        case Condition.IDLE:
+            return Status(**common, next=setting.command("upgrade") if request else None)
+    return Status(**common, next=setting.command("upgrade"))
 
 
-def _running(status: Status) -> list[str]:
-    from orchestrator.cli.wording import clean
-    from orchestrator.upgrade.lock import describe_holder
+def _running(setting: Setting, standing: Standing) -> dict[str, Any]:
+    from orchestrator.cli.heartbeat import far_over
+    from orchestrator.cli.outlook import Outlook
+    from orchestrator.upgrade.following import step_progress
 
-    told = [f"{describe_holder(status.holder or {})} is under way."]
-    progress = status.progress
-    if progress:
-        told.append(f"  phase:   {progress['phase']}")
-        told.append(f"  step:    {progress['step']} ({progress['number']} of {progress['total']})")
-        if progress.get("said"):
-            told.append(f"  so far:  {clean(progress['said'])}")
-        told.append(f"  for:     {show_duration(progress['elapsed'])}")
-        if progress["quiet"] > 1:
-            told.append(f"  silent:  {show_duration(progress['quiet'])}")
-    return told
+    if standing.run is None or standing.begun is None:
+        return {"holder": standing.holder}
+    outlook = Outlook(standing.run.saved_plan())
+    for event in standing.events:
+        outlook.follow(event)
+    step = step_progress(standing.running, standing.progress, standing.now) if standing.running else None
+    progress = step or standing.service_progress
+    left = None if standing.end else outlook.left(step)
+    begun = standing.begun
+    return {
+        "holder": standing.holder,
+        "progress": asdict(progress) if progress else None,
+        "phase": standing.state.phase,
+        "debts": tuple(sorted(standing.state.debts)),
+        "in_flight": step.step if step else None,
+        "since": begun.time,
+        "elapsed": max(0.0, standing.now - begun.mono),
+        "steps": outlook.total,
+        "steps_done": outlook.done,
+        "far_over": step is not None and far_over(step.elapsed, step.expected),
+        "stop": _stop(standing, unsafe=step is not None and step.unsafe),
+        "pid": begun.get("pid"),
+        "unit": begun.get("unit"),
+        **_expected_end(left),
+    }
+
+
+def _expected_end(left: "Left | None") -> dict[str, Any]:
+    from orchestrator.host import clock
+
+    if left is None:
+        return {}
+    end = clock.now() + timedelta(seconds=left.seconds)
+    return {
+        "left": left.seconds,
+        "left_at_least": left.at_least,
+        "end": f"{end:%Y-%m-%dT%H:%M:%SZ}",
+    }
+
+
+def _stop(standing: Standing, *, unsafe: bool) -> Stop | None:
+    if standing.end is not None or standing.begun is None:
+        return None
+    unit, pid = standing.begun.get("unit"), standing.begun.get("pid")
+    when = "after-step" if standing.running else "after-services"
+    if not standing.state.touched:
+        when = "now"
+    if standing.asked_to_stop:
+        when = "asked"
+    return Stop(not unsafe, when, f"systemctl stop {unit}" if unit else f"kill -TERM {pid}")

@@ -102,6 +102,16 @@ def family(pids: Iterable[int]) -> set[ProcessId]:
     return {process for pid in found if (process := identify(pid)) is not None}
 
 
+def ancestors() -> set[int]:
+    """This process, its parent, and so on up to init."""
+    found, pid = set[int](), os.getpid()
+    while pid > 0 and pid not in found:
+        found.add(pid)
+        fields = _stat_fields(pid)
+        pid = int(fields[1]) if fields else 0
+    return found
+
+
 def started_with(environment: Mapping[str, str]) -> set[int]:
     """Processes, other than this one, that were started with all of `environment`; of other users only
     where this one may look."""
@@ -124,6 +134,25 @@ def in_control_group(group: str) -> set[int]:
             if controllers in ("", "name=systemd") and f"{path}/".startswith(f"{group}/"):
                 found.add(pid)
     return found
+
+
+def own_unit() -> str | None:
+    """The systemd service that is this program, so that stopping it asks just this program to stop; else None.
+
+    It is the one systemd started us as ($SYSTEMD_EXEC_PID), or one of ours by its name.
+    """
+    for line in _read(os.getpid(), "cgroup").decode("utf-8", "replace").splitlines():
+        _, controllers, path = line.split(":", 2)
+        unit = path.rpartition("/")[2]
+        if controllers in ("", "name=systemd") and unit.endswith(".service"):
+            main = os.environ.get("SYSTEMD_EXEC_PID") == str(os.getpid())
+            return unit if main or unit.startswith("orchestrator-") else None
+    return None
+
+
+def systemd_runs() -> bool:
+    """Whether systemd is this host's init (sd_booted(3))."""
+    return Path("/run/systemd/system").is_dir()
 
 
 def _pids() -> Iterator[int]:

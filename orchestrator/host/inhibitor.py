@@ -2,21 +2,32 @@
 """Keeping the host from being shut down or put to sleep while something must not be interrupted.
 
 By `systemd-inhibit`, which takes the lock from logind and holds it as long as its command runs: one that reads our
-pipe, so that the lock dies with us, however we die. Without systemd, or where logind refuses, there is no lock.
+pipe, so that the lock dies with us, however we die. Nothing waits for it: where logind is slow, the lock comes later.
+Without systemd, or where logind refuses, there is no lock.
 """
 
 import contextlib
 import subprocess
 from collections.abc import Iterator
 
-from orchestrator.host import processes
+from orchestrator.host import facts, processes
 
 
 @contextlib.contextmanager
 def inhibited(why: str) -> Iterator[None]:
     """While it is entered, an orderly shutdown or suspend is refused with `why`, where the host can do so."""
+    if not facts.systemd_runs():
+        yield
+        return
     holder = processes.hold_open(
-        ["systemd-inhibit", "--what=shutdown:sleep", "--mode=block", "--who=orchestrator", f"--why={why}", "cat"]
+        [
+            "systemd-inhibit",
+            "--what=shutdown:sleep",
+            "--mode=block",
+            "--who=orchestrator",
+            f"--why={why}",
+            "cat",
+        ]
     )
     try:
         yield
@@ -29,5 +40,6 @@ def _let_go(holder: "subprocess.Popen[bytes]") -> None:
     assert holder.stdin is not None
     with contextlib.suppress(OSError):
         holder.stdin.close()
+    holder.terminate()  # it may still be waiting for logind; its command dies with it
     with contextlib.suppress(subprocess.TimeoutExpired):
         holder.wait(2)

@@ -18,8 +18,10 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from types import TracebackType
+from typing import IO, Any, Self
 
 from orchestrator.host import shim
 from orchestrator.host.facts import ProcessId, boot_id, identify
@@ -191,6 +193,84 @@ def hold_open(argv: Sequence[str]) -> "subprocess.Popen[bytes] | None":
         return None
 
 
+def own_command() -> list[str]:
+    """The words that start this program again, in whatever directory, without its own arguments."""
+    words = sys.orig_argv[: len(sys.orig_argv) - len(sys.argv[1:])]
+    if words[-1] == sys.argv[0]:
+        words[-1] = os.path.abspath(words[-1])
+    return [sys.executable, *words[1:]]
+
+
+def own_environment() -> dict[str, str]:
+    """What this program needs in its environment when it is started again: what commands get, and who asked."""
+    own = {name: os.environ[name] for name in ("SUDO_USER", "PYTHONPATH") if name in os.environ}
+    if "-m" in sys.orig_argv[1:3]:  # found by the working directory, perhaps
+        own["PYTHONPATH"] = os.pathsep.join(filter(None, [_CODE, own.get("PYTHONPATH")]))
+    return clean_environment(own)
+
+
+_CODE = str(Path(__file__).resolve().parents[2])
+# A log that others must not read; then the umask that services and systemd give to programs.
+_WITH_LOG = 'log=$0; umask 077; exec >>"$log" 2>&1; umask 022; exec "$@"'
+
+
+class Background:
+    """A command that goes on without us, its output in `log`, which is begun anew.
+
+    `launcher`: words that start it as their own child, or have somebody start it, and end with its status when it ends;
+    they are let go of at the end of this context, the command is not.
+    """
+
+    def __init__(self, launcher: Sequence[str], argv: Sequence[str], log: Path) -> None:
+        """Raises OSError."""
+        log.unlink(missing_ok=True)
+        self._log = log
+        self._words = _memory_file()
+        self._launched = bool(launcher)
+        self._process = subprocess.Popen(
+            [*launcher, "/bin/sh", "-c", _WITH_LOG, str(log), *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=self._words,
+            stderr=self._words,
+            cwd="/",
+            env=own_environment(),
+            start_new_session=True,
+        )
+
+    @property
+    def pid(self) -> int:
+        """Of the launcher, else of the command."""
+        return self._process.pid
+
+    @property
+    def started(self) -> bool:
+        """Whether the command was: its launcher may have failed."""
+        return self._log.exists()
+
+    def poll(self) -> int | None:
+        """Its exit status, once it has ended; that of one that was killed is 128 and the signal."""
+        code = self._process.poll()
+        return code if code is None or code >= 0 else 128 - code
+
+    def words(self) -> str:
+        """What it has said."""
+        try:
+            return self._log.read_text(errors="replace")
+        except OSError:
+            return _text(self._words)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        if self._launched and self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait()
+        self._words.close()
+
+
 def find_program(name: str, path: str = STANDARD_PATH) -> str | None:
     """The executable file that `name` means, or None."""
     return shutil.which(name, path=path)
@@ -278,6 +358,21 @@ class Ending:
         return self.exit is not None or self.signal is not None or bool(self.error)
 
 
+@cache
+def _shim_text() -> str:
+    return Path(shim.__file__).read_text()
+
+
+def remember_shim() -> None:
+    """Have its text at hand, should an upgrade of this program take its file away."""
+    _shim_text()
+
+
+def _shim_words() -> list[str]:
+    """How Python is told to run the shim: as it is on the disk, whose protocol is the same in all versions."""
+    return [shim.__file__] if os.path.exists(shim.__file__) else ["-c", _shim_text()]
+
+
 class Shim:
     """One shim process. `start`, then `poll` until it gives the ending.
 
@@ -298,7 +393,7 @@ class Shim:
 
     def _launch(self, lock: Path, complaint: IO[bytes]) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", shim.__file__, str(lock)],
+            [sys.executable, "-I", "-S", *_shim_words(), str(lock)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=complaint,

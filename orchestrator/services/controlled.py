@@ -37,6 +37,13 @@ class ControlledService:
         lasting = (spec for spec in self.spec.ready if not isinstance(spec, model.LogProbe))
         return tuple(make_probe(spec) for spec in lasting)
 
+    def preload(self) -> None:
+        """Import what its probes need, before that can be replaced."""
+        from orchestrator.services.probes import make_probe
+
+        for spec in self.spec.ready:
+            make_probe(spec)
+
     @property
     def external(self) -> bool:
         return self.spec.manager == "external"

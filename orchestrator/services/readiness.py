@@ -69,7 +69,7 @@ def judge_condition(condition: Condition) -> Verdict:
         case Activity.FAILED:
             return Verdict(Readiness.FAILED, words)
         case Activity.STOPPED:
-            return Verdict(Readiness.GONE, words)
+            return Verdict(Readiness.FAILED if condition.refused else Readiness.GONE, words)
     return starting(words)
 
 

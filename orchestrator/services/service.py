@@ -22,11 +22,13 @@ class Activity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A manager's answer: the activity, its own words for it, and the main process where it knows one."""
+    """A manager's answer: the activity, its own words for it, and the main process where it knows one. `refused`: it
+    is stopped because something forbade its start, and waiting is of no use."""
 
     activity: Activity
     detail: str = ""
     pid: int | None = None
+    refused: bool = False
 
     @property
     def up(self) -> bool:

@@ -15,13 +15,17 @@ _BLOCK = b"[Unit]\nAssertPathExists=/run/orchestrator/no-such-file\n"
 
 
 def show(unit: str, *properties: str) -> dict[str, str]:
-    """Properties of a unit; one that systemd does not know is missing. Raises ServiceFailed."""
+    """Properties of a unit; one that systemd does not know is missing, one with several values has a line for each.
+    Raises ServiceFailed."""
     names = ",".join(properties)
     shown = processes.run(["systemctl", "show", "--no-pager", f"--property={names}", "--", unit])
     if not shown.ok:
         raise ServiceFailed(f"systemd cannot be asked about {unit}: {shown.last_words()}")
-    pairs = (line.partition("=") for line in shown.stdout.splitlines())
-    return {key: value for key, _, value in pairs}
+    found: dict[str, str] = {}
+    for line in shown.stdout.splitlines():
+        key, _, value = line.partition("=")
+        found[key] = f"{found[key]}\n{value}" if key in found else value
+    return found
 
 
 def order(verb: str, *arguments: str, timeout: float = 90.0) -> None:

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What systemd's properties of a unit mean. Pure."""
 
+import re
 from collections.abc import Mapping
 
 from orchestrator.services.service import Activity, Condition
 
 # What `judge` reads, and what `is_enabled` reads beside UnitFileState.
-JUDGED = ("LoadState", "ActiveState", "SubState", "Result", "MainPID", "NRestarts", "ExecMainStatus", "Job")
+JUDGED = (
+    *("LoadState", "ActiveState", "SubState", "Result", "MainPID", "NRestarts", "ExecMainStatus", "Job"),
+    "ExecCondition",
+)
 WANTED_BY = ("WantedBy", "RequiredBy", "UpheldBy")
 
 _ACTIVITIES = {
@@ -18,6 +22,8 @@ _ACTIVITIES = {
     "inactive": Activity.STOPPED,
     "failed": Activity.FAILED,
 }
+# { path=/bin/false ; argv[]=/bin/false x ; ... ; code=exited ; status=1 }, as `systemctl show` writes a command.
+_EXEC = re.compile(r"\{ path=.*? ; argv\[\]=(?P<argv>.*?) ; .*? ; status=(?P<status>\d+)[^}]*\}")
 _ENABLED = ("enabled", "enabled-runtime", "alias")
 _DISABLED = ("disabled", "masked", "masked-runtime", "bad")
 
@@ -30,7 +36,18 @@ def judge(unit: str, shown: Mapping[str, str]) -> Condition:
     detail = _describe(shown)
     if activity in (Activity.STOPPED, Activity.FAILED) and shown.get("Job", "0") not in ("", "0"):
         activity, detail = Activity.STARTING, f"{detail}, its start waits for another unit"
-    return Condition(activity, detail, int(shown.get("MainPID") or 0) or None)
+    refused = activity is Activity.STOPPED and shown.get("Result") == "exec-condition"
+    if refused:
+        detail += f", {_describe_refusal(shown.get('ExecCondition', ''))}"
+    return Condition(activity, detail, int(shown.get("MainPID") or 0) or None, refused)
+
+
+def _describe_refusal(conditions: str) -> str:
+    """Which of a unit's ExecCondition= kept it from being started."""
+    for match in _EXEC.finditer(conditions):
+        if match["status"] != "0":
+            return f"its start was refused by ExecCondition={match['argv']}"
+    return "its start was refused by its ExecCondition="
 
 
 def _describe(shown: Mapping[str, str]) -> str:

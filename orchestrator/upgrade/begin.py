@@ -5,49 +5,57 @@ Everything that can refuse does so before the first event of the run; a plan tha
 same way as far as it can without a trace.
 """
 
+import contextlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from orchestrator import __version__
 from orchestrator.config.model import Config
 from orchestrator.errors import Problem, Refused, UsageError
-from orchestrator.host import facts, files
+from orchestrator.host import facts, files, package_locks
 from orchestrator.host.files import FileLock
 from orchestrator.host.inhibitor import inhibited
 from orchestrator.host.signals import Interrupts
 from orchestrator.upgrade import lock as run_lock
 from orchestrator.upgrade import preflight
-from orchestrator.upgrade.announcing import announcing
+from orchestrator.upgrade.announcing import announcing, renew_message
 from orchestrator.upgrade.consent import Answer, Answers, settle
 from orchestrator.upgrade.context import RunContext
 from orchestrator.upgrade.due import matches
 from orchestrator.upgrade.history import RESERVE, HistoryFile
 from orchestrator.upgrade.journal import EventName
 from orchestrator.upgrade.plan import Plan, Question, make_plan
+from orchestrator.upgrade.preload import preload
 from orchestrator.upgrade.reporter import Reporter
-from orchestrator.upgrade.requests import read_request
+from orchestrator.upgrade.requests import read_request, settle_request
 from orchestrator.upgrade.run import Result, execute
 from orchestrator.upgrade.runs import RunDirectory, create_run, unfinished_run
 from orchestrator.upgrade.runstate import found_to_json
 from orchestrator.upgrade.setting import Setting
-from orchestrator.upgrade.situation import Selection, Situation
+from orchestrator.upgrade.situation import EVERYTHING, Selection, Situation
 from orchestrator.upgrade.survey import Definitions, complete, find_services, read_definitions, read_situation
 
 if TYPE_CHECKING:
     from orchestrator.services.controlled import ControlledService
 
+# How often at the most an upgrade that was asked for while it ran is made again.
+_MOST_AGAIN = 3
+
 
 @dataclass(frozen=True, slots=True)
 class UpgradeOptions:
-    """The options of `orchestrator upgrade`. `wait_lock` in seconds; `invoker`: terminal, unattended, deb, rpm, boot."""
+    """The options of `orchestrator upgrade`. `wait_lock` (for another run) and `wait_packages` (for a transaction of
+    the package manager) in seconds; `invoker`: terminal, unattended, deb, rpm, boot."""
 
     answers: Answers = field(default_factory=Answers)
     selection: Selection = field(default_factory=Selection)
     restart: bool = False
     if_pending: bool = False
     wait_lock: float = 0.0
+    wait_packages: float = 0.0
     invoker: str = "unattended"
 
 
@@ -107,22 +115,88 @@ def _selection(chosen: Selection, config: Config, situation: Situation) -> Selec
 def upgrade(
     setting: Setting, options: UpgradeOptions, reporter: Reporter, dialogue: Dialogue
 ) -> Result | None:
-    """Upgrade, or continue the unfinished run. None: there was nothing to do.
+    """Upgrade, or continue the unfinished run. None: there was nothing to do. With `if_pending` it is done again for
+    those who asked for it meanwhile: the unit they started was this very process.
 
     Raises OrchestratorError: before the run was begun nothing was touched; after that the journal knows.
     """
+    result = _upgrade(setting, options, reporter, dialogue)
+    again = replace(options, restart=False)
+    for _ in range(_MOST_AGAIN):
+        if result is None or not options.if_pending or read_request(setting.config.state_dir) is None:
+            break
+        more = _upgrade(setting, again, reporter, dialogue)
+        result = result.and_then(more) if more else result
+    return result
+
+
+def _upgrade(
+    setting: Setting, options: UpgradeOptions, reporter: Reporter, dialogue: Dialogue
+) -> Result | None:
+    with _agreed(setting, options, dialogue) as agreed:
+        if agreed is None:
+            return None
+        plan = agreed.plan
+        # Until here Ctrl-C ends the command, at a question too; from here on it is a request to the run.
+        with Interrupts() as interrupts:
+            preload(setting.config, agreed.services)
+            context = _open_run(
+                setting,
+                options=options,
+                plan=plan,
+                services=agreed.services,
+                reporter=reporter,
+                interrupts=interrupts,
+                lock=agreed.lock,
+            )
+            why = f"run {context.directory.id} upgrades {setting.config.product.name}"
+            try:
+                _record_answers(context, agreed.answers)
+                with inhibited(why), announcing(setting, context):
+                    return execute(context, restart=options.restart and plan.resumed is not None)
+            finally:
+                context.close()
+
+
+def consent(setting: Setting, options: UpgradeOptions, dialogue: Dialogue) -> Answers | None:
+    """All that comes before a run, for one that another process is to carry out: the plan shown, nothing against it,
+    its questions answered; the answers for that process. None: there is nothing to do. Raises as `upgrade` does."""
+    with _agreed(setting, options, dialogue) as agreed:
+        if agreed is None:
+            return None
+        questions = agreed.plan.questions
+        risks = dict.fromkeys(question.id for question in questions if not question.routine)
+        return Answers(any(question.routine for question in questions), tuple(risks))
+
+
+@dataclass(frozen=True, slots=True)
+class _Agreed:
+    """What is to be done, and who said so, in the hands of whoever holds the lock."""
+
+    plan: Plan
+    services: "Mapping[str, ControlledService]"
+    answers: tuple[Answer, ...]
+    lock: FileLock
+
+
+@contextlib.contextmanager
+def _agreed(setting: Setting, options: UpgradeOptions, dialogue: Dialogue) -> Iterator[_Agreed | None]:
+    """Under the lock: the plan made and shown, nothing against it, its questions answered. None: nothing to do."""
     definitions = read_definitions(setting.config, setting.registry)
-    if (
-        options.if_pending
-        and not make_plan(read_situation(setting.config, setting.registry, definitions)).pending
-    ):
-        return None
+    if options.if_pending and not _is_pending(setting, definitions):
+        yield None
+        return
     preflight.make_state_directory(setting.config)
     state_dir, waiting = setting.config.state_dir, dialogue.waiting
+    _wait_for_packages(options, dialogue)  # without the lock: scripts of that transaction may ask for it
     with run_lock.acquire(state_dir, purpose="upgrade", wait=options.wait_lock, waiting=waiting) as lock:
+        _wait_for_packages(options, dialogue)  # whom we waited for may have let one begin
         services = setting.services()
-        if options.wait_lock:  # whom we waited for may have brought new scripts
+        if options.wait_lock or options.wait_packages:  # it may have brought new scripts, or done our work
             definitions = read_definitions(setting.config, setting.registry)
+            if options.if_pending and not _is_pending(setting, definitions):
+                yield None
+                return
         plan = _plan(setting, options, definitions, services)
         refusals = preflight.refusals(plan, setting.config, services)
         if refusals:
@@ -133,26 +207,22 @@ def upgrade(
             )
         dialogue.show(plan)
         if not plan.due and plan.resumed is None:
-            return None
+            if plan.selection == EVERYTHING:
+                settle_request(state_dir, plan.request)
+                renew_message(setting)
+            yield None
+            return
         answers = settle(plan.questions, options.answers, dialogue.ask, setting.command("upgrade"))
-        # Until here Ctrl-C ends the command, at a question too; from here on it is a request to the run.
-        with Interrupts() as interrupts:
-            context = _open_run(
-                setting,
-                options=options,
-                plan=plan,
-                services=services,
-                reporter=reporter,
-                interrupts=interrupts,
-                lock=lock,
-            )
-            why = f"run {context.directory.id} upgrades {setting.config.product.name}"
-            try:
-                _record_answers(context, answers)
-                with inhibited(why), announcing(setting, context):
-                    return execute(context, restart=options.restart and plan.resumed is not None)
-            finally:
-                context.close()
+        yield _Agreed(plan, services, answers, lock)
+
+
+def _is_pending(setting: Setting, definitions: Definitions) -> bool:
+    return make_plan(read_situation(setting.config, setting.registry, definitions)).pending
+
+
+def _wait_for_packages(options: UpgradeOptions, dialogue: Dialogue) -> None:
+    if options.wait_packages:
+        package_locks.wait_until_free(options.wait_packages, dialogue.waiting)
 
 
 def _open_run(  # noqa: PLR0913 - it puts together what the parts of a run share
@@ -190,6 +260,9 @@ def _open_run(  # noqa: PLR0913 - it puts together what the parts of a run share
         "pid": os.getpid(),
         "user": facts.user_name(),
         "invoker": options.invoker,
+        "unit": facts.own_unit(),
+        "product": setting.config.product.name,
+        "orchestrator": __version__,
         "host": facts.host_name(),
         "boot": facts.boot_id(),
         "from_version": plan.from_version,
@@ -210,10 +283,12 @@ def _open_run(  # noqa: PLR0913 - it puts together what the parts of a run share
 
 
 def _record_answers(context: RunContext, answers: Sequence[Answer]) -> None:
-    for answer in answers:
+    # There is an answer to each question, in their order; two steps of one number share an id.
+    for question, answer in zip(context.plan.questions, answers, strict=True):
         context.write(
             EventName.ANSWERED,
             question=answer.question,
+            text=question.text,
             answer=answer.yes,
             by=answer.by,
             user=facts.user_name(),
@@ -230,7 +305,12 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
         "selection": {"only": list(plan.selection.only), "skip": dict(plan.selection.skip)},
         "phases": [phase.name for phase in plan.entered],
         "transitions": [
-            {"phase": move.phase, "stop": list(move.stop), "start": list(move.start)}
+            {
+                "phase": move.phase,
+                "stop": list(move.stop),
+                "start": list(move.start),
+                "seconds": round(move.seconds, 3),
+            }
             for move in plan.transitions
         ],
         "checks": [step.id for step in plan.checks],
@@ -244,6 +324,7 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
                 "notes": list(planned.notes),
                 "estimate": planned.estimate,
                 "sha256": planned.step.sha256,
+                **({"inputs": planned.inputs} if planned.inputs else {}),
                 "path": str(planned.step.path),
             }
             for planned in plan.steps

@@ -87,10 +87,16 @@ class RunContext:
 
     @property
     def shim(self) -> Shim:
-        """The program between us and the steps; started when the first step is."""
+        """The program between us and the steps; started at the latest when a step is."""
+        self.start_shim()
+        assert self._shim is not None
+        return self._shim
+
+    def start_shim(self) -> None:
+        """Before a step can replace its file; but not while that of a killed runner may still live, for which it would
+        have to wait."""
         if self._shim is None:
             self._shim = Shim(self.directory.shim_lock)
-        return self._shim
 
     def renew_shim(self) -> None:
         """After it was killed: the next step gets a new one."""

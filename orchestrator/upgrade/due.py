@@ -47,13 +47,16 @@ _REASON_OF_MARK = {
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """A step with the decision about it. `estimate` in seconds, None when unknown."""
+    """A step with the decision about it. `estimate` in seconds, None when unknown; `inputs`: the fingerprint of what
+    an on-change step names; `passed_over`: it is due, but an upgrade need not be made for its sake."""
 
     step: Step
     reason: Reason
     phase: str
     estimate: float | None = None
     notes: tuple[str, ...] = ()
+    inputs: str = ""
+    passed_over: bool = False
 
     @property
     def due(self) -> bool:
@@ -69,6 +72,9 @@ def decide(step: Step, situation: Situation, selection: Selection, newest_done: 
         and newest_done.number > step.number
     ):
         notes.append(f"new, although {newest_done.name} already ran")
+    passed_over = situation.passed_over.get(step.id, "")
+    if passed_over:
+        notes.append(passed_over)
     if step.overrides:
         notes.append(f"overrides {step.overrides}")
     # What is unchanged now may become due during the run.
@@ -78,7 +84,15 @@ def decide(step: Step, situation: Situation, selection: Selection, newest_done: 
         elif selection.only and not any(matches(pattern, step) for pattern in selection.only):
             reason = Reason.NOT_SELECTED
     phase = phase_of(step.number, situation.phases).name
-    return PlannedStep(step, reason, phase, situation.durations.of_step(step), tuple(notes))
+    return PlannedStep(
+        step,
+        reason,
+        phase,
+        situation.durations.of_step(step),
+        tuple(notes),
+        situation.fingerprints.get(step.id, ""),
+        bool(passed_over),
+    )
 
 
 def matches(pattern: str, step: Step) -> bool:

@@ -63,6 +63,7 @@ class Header:
     rerun_ask: bool = False
     risk: str | None = None
     continue_on_failure: bool = False
+    package_manager: bool = False
 
 
 @dataclass(slots=True)
@@ -147,6 +148,7 @@ FIELDS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "rerun": ("rerun_ask", _choice("ask", "safe")),
     "risk": ("risk", _text),
     "on-failure": ("continue_on_failure", _choice("continue", "stop")),
+    "package-manager": ("package_manager", _choice("yes", "no")),
 }
 REQUIRED = ("name", "description")
 # Keys that may stand several times; their values add up.
@@ -193,6 +195,8 @@ def header_from_mapping(mapping: Mapping[str, Any], where: str) -> tuple[Header,
 
 
 def _written(value: Any) -> str:
+    if isinstance(value, bool):  # as YAML reads yes and no
+        return "yes" if value else "no"
     return "" if value is None or isinstance(value, dict | list) else str(value)
 
 

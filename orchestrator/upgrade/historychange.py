@@ -13,12 +13,16 @@ from pathlib import Path
 from orchestrator.errors import Invalid, StateUnwritable, UsageError
 from orchestrator.host import clock, facts, files
 from orchestrator.upgrade import lock, preflight
+from orchestrator.upgrade.announcing import renew_message
+from orchestrator.upgrade.dataversion import data_version, note_version
 from orchestrator.upgrade.due import matches
 from orchestrator.upgrade.header import RunRule
 from orchestrator.upgrade.history import Entry, HistoryFile, Mark, parse_history
+from orchestrator.upgrade.plan import make_plan
+from orchestrator.upgrade.requests import settle_request
 from orchestrator.upgrade.scripts import Kind, Step, fingerprint_inputs
 from orchestrator.upgrade.setting import Setting
-from orchestrator.upgrade.survey import read_definitions
+from orchestrator.upgrade.survey import product_version, read_definitions, read_situation
 
 LOG_NAME = "history-changes.jsonl"
 
@@ -34,16 +38,33 @@ def mark(setting: Setting, patterns: Sequence[str], as_what: Mark, reason: str) 
     return names
 
 
-def baseline(setting: Setting, reason: str) -> tuple[str, ...]:
-    """Record every one-shot step that has no line yet."""
+def baseline(setting: Setting, reason: str, only: Sequence[str] = ()) -> tuple[str, ...]:
+    """Record every one-shot step, or those that a pattern of `only` means, that has no line yet. What nothing has
+    upgraded so far counts from then on as data of the product's version, and needs no upgrade for having come."""
     steps = [step for step in _steps(setting) if step.kind is Kind.UPGRADE]
+    if only:
+        steps = [step for step in steps if any(matches(pattern, step) for pattern in only)]
     with _opened(setting) as history:
         new = [step for step in steps if history.history.get(step.name) is None]
         for step in new:
             history.record(_entry(step, Mark.BASELINE, reason))
         names = tuple(step.name for step in new)
         _log(setting, Mark.BASELINE.value, names, reason)
+        if data_version(setting.config.state_dir) is None:
+            _begin_with_this_version(setting)
     return names
+
+
+def _begin_with_this_version(setting: Setting) -> None:
+    """Note it as that of the data, and take away the request that the installation itself has left."""
+    state_dir = setting.config.state_dir
+    with contextlib.suppress(Invalid):  # a command that cannot tell it yet
+        if version := product_version(setting.config):
+            note_version(state_dir, version)
+    plan = make_plan(read_situation(setting.config, setting.registry))
+    if plan.request and not plan.resumed and not plan.waiting:
+        settle_request(state_dir, plan.request)
+        renew_message(setting)
 
 
 def redo(setting: Setting, patterns: Sequence[str], reason: str) -> tuple[str, ...]:
@@ -119,8 +140,15 @@ def _stamp(name: str, sha256: str, as_what: Mark, reason: str, inputs: str = "")
 @contextlib.contextmanager
 def _opened(setting: Setting) -> Iterator[HistoryFile]:
     preflight.make_state_directory(setting.config)
-    with lock.acquire(setting.config.state_dir, purpose="history"):
-        history = HistoryFile(setting.config.state_dir)
+    state_dir = setting.config.state_dir
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(lock.acquire(state_dir, purpose="history"))
+        except lock.Locked:
+            # A package that a step installs may do this: the run waits for its step, and writes nothing meanwhile.
+            if lock.read_holder(state_dir).get("pid") not in facts.ancestors():
+                raise
+        history = HistoryFile(state_dir)
         try:
             yield history
         finally:

@@ -16,12 +16,16 @@ _LOOKS, _BETWEEN_LOOKS = 4, 0.05
 _POLL = 0.3
 
 
+class Locked(Busy):
+    """Another process holds the lock; nothing was begun."""
+
+
 def acquire(
     state_dir: Path, *, purpose: str, wait: float = 0.0, waiting: Callable[[str], None] = lambda _: None
 ) -> FileLock:
     """The lock on `state_dir`, waiting at most `wait` seconds; then `waiting` is told, once, for whom.
 
-    Raises Busy naming the holder, NotPermitted, or StateUnwritable.
+    Raises Locked naming the holder, NotPermitted, or StateUnwritable.
     """
     lock = FileLock(state_dir / FILE_NAME)
     told = False
@@ -29,7 +33,7 @@ def acquire(
     try:
         while not lock.try_acquire():
             if clock.monotonic() >= until:
-                raise Busy(
+                raise Locked(
                     f"{describe_holder(read_holder(state_dir))} holds the lock {lock.path}",
                     hint="wait for it with --wait-lock 10m; see where it is with: orchestrator status",
                 )

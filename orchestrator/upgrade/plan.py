@@ -2,11 +2,12 @@
 """The plan: what an upgrade would do, in order, with reasons. Pure: facts in, plan out."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.upgrade.due import PlannedStep, Reason, applies, decide
 from orchestrator.upgrade.history import Mark
 from orchestrator.upgrade.phases import Phase
+from orchestrator.upgrade.requests import Request
 from orchestrator.upgrade.scripts import Kind, Step
 from orchestrator.upgrade.situation import EVERYTHING, Durations, Selection, Situation
 from orchestrator.upgrade.targets import Transition, transitions
@@ -40,6 +41,7 @@ class Plan:
     no_return: str | None
     no_return_passed: bool
     resumed: str | None
+    request: Request | None
     selection: Selection
 
     @property
@@ -52,13 +54,20 @@ class Plan:
 
     @property
     def waiting(self) -> tuple[PlannedStep, ...]:
-        """What is due beyond the steps that run at every upgrade."""
-        return tuple(planned for planned in self.due if planned.reason is not Reason.ALWAYS)
+        """What is due beyond the steps that run at every upgrade, and that no run has passed over."""
+        return tuple(
+            planned for planned in self.due if planned.reason is not Reason.ALWAYS and not planned.passed_over
+        )
+
+    @property
+    def asked_for(self) -> bool:
+        """Whether somebody asked for an upgrade that has something to run."""
+        return self.request is not None and bool(self.due)
 
     @property
     def pending(self) -> bool:
-        """Whether there is work beyond the steps that run at every upgrade."""
-        return self.resumed is not None or bool(self.waiting)
+        """Whether there is work beyond the steps that run at every upgrade, or somebody asked for those."""
+        return self.resumed is not None or bool(self.waiting) or self.asked_for
 
 
 def make_plan(situation: Situation, selection: Selection = EVERYTHING) -> Plan:
@@ -69,9 +78,11 @@ def make_plan(situation: Situation, selection: Selection = EVERYTHING) -> Plan:
     due = [planned for planned in steps if planned.due]
     names = {planned.phase for planned in due}
     entered = tuple(phase for phase in situation.phases if phase.name in names)
-    moves = tuple(transitions(entered, situation))
+    durations = situation.durations
+    moves = tuple(
+        replace(move, seconds=_seconds(move, durations)) for move in transitions(entered, situation)
+    )
     estimates = [planned.estimate for planned in due]
-    services_seconds = sum(_seconds(move, situation.durations) for move in moves)
     return Plan(
         steps=tuple(steps),
         checks=tuple(_checks(situation)),
@@ -82,12 +93,13 @@ def make_plan(situation: Situation, selection: Selection = EVERYTHING) -> Plan:
         notes=tuple(_notes(situation)),
         from_version=situation.from_version,
         to_version=situation.to_version,
-        seconds=sum(estimate or 0.0 for estimate in estimates) + services_seconds,
+        seconds=sum(estimate or 0.0 for estimate in estimates) + sum(move.seconds for move in moves),
         seconds_unknown=estimates.count(None),
         downtime=_downtime(due, entered, moves, situation),
         no_return=next((planned.step.id for planned in due if planned.step.kind is Kind.UPGRADE), None),
         no_return_passed=_no_return_passed(situation),
         resumed=situation.resumed.run if situation.resumed else None,
+        request=situation.request,
         selection=selection,
     )
 
@@ -171,4 +183,4 @@ def _downtime(
     last = changes[-1]
     down = {phase.name for index, phase in enumerate(entered) if first <= index < last}
     steps = sum(planned.estimate or 0.0 for planned in due if planned.phase in down)
-    return steps + sum(_seconds(move, situation.durations) for move in moves[first : last + 1])
+    return steps + sum(move.seconds for move in moves[first : last + 1])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from orchestrator.config.model import Config
 from orchestrator.config.quantities import show_size
 from orchestrator.errors import NotPermitted, Problem, StateUnwritable
-from orchestrator.host import facts, files
+from orchestrator.host import facts, files, package_locks
 from orchestrator.services.service import Readiness
 from orchestrator.upgrade.actions import Foreseeing
 from orchestrator.upgrade.history import FILE_NAME
@@ -29,6 +29,7 @@ def refusals(plan: Plan, config: Config, services: "Mapping[str, ControlledServi
         *disk_needs(plan),
         *unwritable(config),
         *needs_of_actions(plan, config),
+        *inside_a_transaction(plan),
         *foreign_listeners(services),
         *(unready_externals(services) if plan.due else ()),
     ]
@@ -64,6 +65,22 @@ def unwritable(config: Config) -> Iterable[Problem]:
             os.close(os.open(history, os.O_WRONLY | os.O_APPEND))
         except OSError as error:
             yield Problem(str(history), f"cannot be written: {error.strerror}")
+
+
+def inside_a_transaction(plan: Plan) -> Iterable[Problem]:
+    """A step that installs packages cannot, in the middle of the transaction that this upgrade is a part of."""
+    steps = [planned.step.id for planned in plan.due if planned.step.header.package_manager]
+    if not steps or not (found := package_locks.holders()):
+        return
+    ancestors = facts.ancestors()
+    for holder in found:
+        if holder.pid in ancestors:
+            yield Problem(
+                ", ".join(steps),
+                f"installs packages, and this upgrade runs inside a transaction: {holder}",
+                "scripts of packages call `orchestrator hook`, which leaves it for later",
+            )
+            return
 
 
 def needs_of_actions(plan: Plan, config: Config) -> Iterable[Problem]:

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from orchestrator.errors import Busy
 from orchestrator.host.signals import Interrupts
 from orchestrator.upgrade import lock as run_lock
+from orchestrator.upgrade.announcing import announce_recovery
 from orchestrator.upgrade.context import RunContext
 from orchestrator.upgrade.history import History, HistoryFile
 from orchestrator.upgrade.journal import EventName
 from orchestrator.upgrade.plan import Plan, make_plan
+from orchestrator.upgrade.preload import preload
 from orchestrator.upgrade.reporter import Reporter
 from orchestrator.upgrade.runs import check_format, unfinished_run
 from orchestrator.upgrade.runstate import Debt, RunState
@@ -61,6 +63,7 @@ def recover(
                 f"{state.in_flight.step} of run {directory.id} is still running",
                 hint="continue the run, which waits for it: orchestrator upgrade",
             )
+        preload(config, services)
         context = RunContext(
             config=config,
             config_path=setting.path,
@@ -76,6 +79,7 @@ def recover(
         try:
             return _pay(context)
         finally:
+            announce_recovery(setting, context)
             context.close()
 
 

@@ -12,7 +12,7 @@ class Progress:
     """Where the run is now. Seconds from the monotonic clock; `expected` is None when unknown.
 
     `service`: it is stopped or started, `step` says so in words, and `reason` is what is heard of it.
-    `said` is how far the step itself says that it is.
+    `said` is how far the step itself says that it is. `unsafe`: the step says that it must not be interrupted.
     """
 
     run: str
@@ -26,6 +26,7 @@ class Progress:
     service: str = ""
     reason: str = ""
     said: str = ""
+    unsafe: bool = False
 
 
 class Reporter(Protocol):

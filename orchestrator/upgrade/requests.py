@@ -6,7 +6,7 @@ policy is to wait). It makes an upgrade pending though only steps that run at ev
 answers it takes it away at its end, unless it was asked for again meanwhile.
 """
 
-import secrets
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ def read_request(state_dir: Path) -> Request | None:
 
 def record_request(state_dir: Path, request: Request) -> Request:
     """The request as it stands on the disk from now on; an earlier one is replaced. Raises StateUnwritable."""
-    made = Request(request.by, request.reason, request.at_boot, clock.timestamp(), secrets.token_hex(8))
+    made = Request(request.by, request.reason, request.at_boot, clock.timestamp(), os.urandom(8).hex())
     content: dict[str, Any] = {"format": 1, **asdict(made)}
     try:
         files.replace_json(state_dir / FILE_NAME, content)

@@ -6,13 +6,13 @@ process goes on from there.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from orchestrator.errors import ExitCode, OrchestratorError, StateUnwritable, Unanswered
-from orchestrator.host import clock, files
+from orchestrator.host import clock
 from orchestrator.upgrade.context import RunContext
+from orchestrator.upgrade.dataversion import note_version
 from orchestrator.upgrade.due import PlannedStep, Reason
 from orchestrator.upgrade.execution import run_task
 from orchestrator.upgrade.header import RunRule, parse_header
@@ -25,7 +25,7 @@ from orchestrator.upgrade.runsteps import leave_when_asked, raise_failure, recor
 from orchestrator.upgrade.safeguards import before_first_stop, leave_maintenance, run_checks
 from orchestrator.upgrade.scripts import Step, fingerprint_inputs
 from orchestrator.upgrade.settling import record_finished, settle_in_flight
-from orchestrator.upgrade.survey import VERSION_FILE, find_services
+from orchestrator.upgrade.survey import find_services
 from orchestrator.upgrade.targets import wanted_states
 from orchestrator.upgrade.transitions import bring, deviations, release
 
@@ -38,6 +38,15 @@ class Result:
     failures: tuple[Attempt, ...] = ()
     losses: tuple[Attempt, ...] = ()
     downtime: float = 0.0
+
+    def and_then(self, later: "Result") -> "Result":
+        """Of this run and one after it together."""
+        return Result(
+            max(self.exit_code, later.exit_code),
+            self.failures + later.failures,
+            self.losses + later.losses,
+            self.downtime + later.downtime,
+        )
 
 
 def execute(context: RunContext, *, restart: bool = False) -> Result:
@@ -58,6 +67,7 @@ def execute(context: RunContext, *, restart: bool = False) -> Result:
 
 def _execute(context: RunContext, *, restart: bool) -> Result:
     settle_in_flight(context)
+    context.start_shim()
     record_finished(context)
     if restart:
         context.write(EventName.RUN_RESTARTED)
@@ -198,15 +208,8 @@ def _pay_what_needs_nothing(context: RunContext) -> None:
 
 
 def _note_version(context: RunContext) -> None:
-    if context.plan.to_version is None:
-        return
-    content = {"version": context.plan.to_version, "run": context.directory.id, "time": clock.timestamp()}
-    try:
-        files.replace_file(context.config.state_dir / VERSION_FILE, json.dumps(content).encode() + b"\n")
-    except OSError as error:
-        raise StateUnwritable(
-            f"{context.config.state_dir / VERSION_FILE} cannot be written: {error.strerror}"
-        ) from None
+    if context.plan.to_version is not None:
+        note_version(context.config.state_dir, context.plan.to_version, context.directory.id)
 
 
 def stop_run(context: RunContext, error: OrchestratorError) -> None:

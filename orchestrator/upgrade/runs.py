@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,10 +48,9 @@ class RunDirectory:
 
     @property
     def ended(self) -> bool:
-        """Whether its last event is its end; a look at the last line, however long the journal is."""
-        lines = files.last_lines(self.journal, 1, most=4096)
-        last = journal.parse_line(lines[0]) if lines else None
-        return last is not None and last.name is EventName.RUN_ENDED
+        """Whether its end is in the journal; a look at the last lines, however long that is: only notes come later."""
+        events = map(journal.parse_line, files.last_lines(self.journal, 8, most=4096))
+        return any(event is not None and event.name is EventName.RUN_ENDED for event in events)
 
     @property
     def plan(self) -> Path:
@@ -79,6 +79,11 @@ class RunDirectory:
 def list_runs(state_dir: Path) -> list[RunDirectory]:
     """All runs that began, oldest first. A missing directory means none; an unreadable one is an error."""
     return [run for run in _directories(state_dir) if run.began]
+
+
+def latest_run(state_dir: Path) -> RunDirectory | None:
+    """The newest run that began; raises as `list_runs` does."""
+    return next((run for run in reversed(_directories(state_dir)) if run.began), None)
 
 
 def _directories(state_dir: Path) -> list[RunDirectory]:
@@ -113,6 +118,11 @@ def unfinished_run(state_dir: Path) -> tuple[RunDirectory, RunState] | None:
         if state.run:
             return (run, state) if state.unfinished else None
     return None
+
+
+def ended_runs(state_dir: Path) -> Iterator[RunDirectory]:
+    """The runs that ended, newest first."""
+    return (run for run in reversed(_directories(state_dir)) if run.ended)
 
 
 def create_run(state_dir: Path, plan: dict[str, Any]) -> RunDirectory:

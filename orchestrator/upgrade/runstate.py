@@ -110,6 +110,9 @@ class RunState:
     user: str = ""
     # Who began or last continued it: terminal, unattended, deb, rpm, boot.
     invoker: str = ""
+    # The process that began or last continued it, and the phase that this one has entered.
+    pid: int | None = None
+    entered: str | None = None
     found: dict[str, Found] = field(default_factory=dict)
     phase: str | None = None
     attempts: dict[str, list[Attempt]] = field(default_factory=dict)
@@ -123,7 +126,7 @@ class RunState:
     outcome: Outcome | None = None
     exit_code: int | None = None
     ended: str = ""
-    # Services that this run has started, or is starting, and has not stopped since.
+    # Services that this process has started, or is starting, and has not stopped since.
     raised: set[str] = field(default_factory=set)
     service_seconds: dict[str, dict[str, float]] = field(default_factory=dict)
     boot: str = ""
@@ -198,13 +201,15 @@ def _ignore(_state: RunState, _event: Event) -> None:
 def _run_started(state: RunState, event: Event) -> None:
     state.boot = event.get("boot", "")
     state.run, state.started, state.user = event["run"], event.time, event.get("user", "")
-    state.invoker = event.get("invoker", "")
+    state.invoker, state.pid = event.get("invoker", ""), event.get("pid")
     state.from_version, state.to_version = event.get("from_version"), event.get("to_version")
 
 
 def _continued(state: RunState, event: Event) -> None:
     state.continued += 1
-    state.invoker = event.get("invoker", "")
+    state.invoker, state.pid = event.get("invoker", ""), event.get("pid")
+    state.entered = None
+    state.raised.clear()
     state.boot = event.get("boot", "")
     state.stop_reason = ""
     state.to_version = event.get("to_version", state.to_version)
@@ -240,7 +245,7 @@ def _debt_paid(state: RunState, event: Event) -> None:
 
 
 def _phase(state: RunState, event: Event) -> None:
-    state.phase = event["phase"]
+    state.phase = state.entered = event["phase"]
 
 
 def _step_started(state: RunState, event: Event) -> None:

@@ -283,6 +283,7 @@ def _check_run_rule(kind: Kind, path: Path, header: Header, scan: _Scan) -> None
             ("risk", header.risk),
             ("rerun", header.rerun_ask),
             ("on-failure", header.continue_on_failure),
+            ("package-manager", header.package_manager),
         ):
             if said:
                 scan.problem(path, f"{key} means nothing in check/, whose steps only read")

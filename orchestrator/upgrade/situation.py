@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from orchestrator.config.model import AnyService
 from orchestrator.upgrade.history import History
 from orchestrator.upgrade.phases import Phase
+from orchestrator.upgrade.requests import Request
 from orchestrator.upgrade.runstate import Found, RunState
 from orchestrator.upgrade.scripts import Masked, Step
 
@@ -51,3 +52,6 @@ class Situation:
     to_version: str | None = None
     resumed: RunState | None = None
     saved_steps: Mapping[str, str] = field(default_factory=dict)
+    request: Request | None = None
+    # Steps that are due still, but that the last run to come to them has dealt with: id -> how, in words.
+    passed_over: Mapping[str, str] = field(default_factory=dict)

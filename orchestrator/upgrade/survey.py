@@ -9,21 +9,20 @@ from typing import TYPE_CHECKING
 from orchestrator.config.load import layers_of
 from orchestrator.config.model import Config
 from orchestrator.errors import Invalid, Problem
-from orchestrator.host import files
 from orchestrator.upgrade.actions import Registry
+from orchestrator.upgrade.dataversion import data_version
+from orchestrator.upgrade.due import Reason, decide
 from orchestrator.upgrade.header import RunRule
 from orchestrator.upgrade.history import read_history
 from orchestrator.upgrade.phases import Phase, load_phases, phase_of
+from orchestrator.upgrade.requests import read_request
 from orchestrator.upgrade.runs import RunDirectory, check_format, unfinished_run
 from orchestrator.upgrade.runstate import Found, RunState
 from orchestrator.upgrade.scripts import Scripts, Step, find_steps, fingerprint_inputs
-from orchestrator.upgrade.situation import Situation
-from orchestrator.upgrade.versions import newest
+from orchestrator.upgrade.situation import EVERYTHING, Situation
 
 if TYPE_CHECKING:
     from orchestrator.services.controlled import ControlledService
-
-VERSION_FILE = "data-version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ def read_situation(config: Config, registry: Registry, definitions: Definitions 
     current = unfinished_run(config.state_dir)
     if current:
         peek_in_flight(*current)
-    return Situation(
+    situation = Situation(
         services=config.services,
         phases=definitions.phases,
         steps=steps,
@@ -96,10 +95,23 @@ def read_situation(config: Config, registry: Registry, definitions: Definitions 
             step.id: fingerprint_inputs(step) for step in steps if step.run_rule is RunRule.ON_CHANGE
         },
         deployment=config.product.deployment,
-        from_version=newest([*history.versions(), *_data_version(config.state_dir)]),
+        from_version=data_version(config.state_dir, history),
         resumed=current[1] if current else None,
         saved_steps=_saved_steps(current[0]) if current else {},
+        request=read_request(config.state_dir),
     )
+    return situation if current else _look_back(situation, config.state_dir)
+
+
+def _look_back(situation: Situation, state_dir: Path) -> Situation:
+    """Add what earlier runs made of the steps that are due still."""
+    planned = (decide(step, situation, EVERYTHING, None) for step in situation.steps if step.in_history)
+    due = [one.step for one in planned if one.reason in (Reason.DUE, Reason.CHANGED)]
+    if not due:
+        return situation
+    from orchestrator.upgrade.earlier import passed_over
+
+    return replace(situation, passed_over=passed_over(state_dir, due, situation.fingerprints))
 
 
 def peek_in_flight(run: RunDirectory, state: RunState) -> None:
@@ -110,11 +122,6 @@ def peek_in_flight(run: RunDirectory, state: RunState) -> None:
     if attempt is not None:
         status = judge_left_behind(run, attempt)
         state.attempts[attempt.step][-1] = replace(attempt, status=status)
-
-
-def _data_version(state_dir: Path) -> list[str]:
-    content = files.read_json(state_dir / VERSION_FILE)
-    return [content["version"]] if isinstance(content, dict) and content.get("version") else []
 
 
 def _saved_steps(run: RunDirectory) -> dict[str, str]:
@@ -154,11 +161,11 @@ def find_services(services: "Mapping[str, ControlledService]") -> dict[str, Foun
 
 def product_version(config: Config) -> str | None:
     """What this upgrade goes to. Raises Invalid when the version command fails."""
-    from orchestrator.host import processes
-
     product = config.product
     if product.version_command is None:
         return product.version
+    from orchestrator.host import processes
+
     done = processes.run(product.version_command)
     lines = done.stdout.split("\n", 1)
     if not done.ok or not lines[0].strip():

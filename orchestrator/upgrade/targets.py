@@ -13,11 +13,13 @@ from orchestrator.upgrade.situation import Situation
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """Services stopped, then started, on the way into a phase (`phase` None: at the end)."""
+    """Services stopped, then started, on the way into a phase (`phase` None: at the end); `seconds` it usually takes,
+    0 when nothing is known."""
 
     phase: str | None
     stop: tuple[str, ...] = ()
     start: tuple[str, ...] = ()
+    seconds: float = 0.0
 
 
 def wanted_states(

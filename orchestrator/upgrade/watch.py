@@ -124,6 +124,7 @@ class Watch:
                 expected=self.task.expected,
                 quiet=now - self.heard,
                 said=self.said,
+                unsafe=self.task.unsafe,
             )
         )
 

@@ -61,7 +61,9 @@ def obstacle() -> str:
 class SystemdHost:
     """One host. A context manager: up at entry, gone without trace at exit."""
 
-    def __init__(self, name: str = "host") -> None:
+    def __init__(self, name: str = "host", *, like: "SystemdHost | None" = None) -> None:
+        """`like`: it begins with what is on that one's disk, which is off and stays off meanwhile."""
+        self.like = like
         self.name = f"{name}-{os.getpid()}-{next(_numbers)}"
         self.directory = host_remains.PARENT / self.name
         self._root = self.directory / "root"
@@ -141,7 +143,7 @@ class SystemdHost:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command inside, as root in `/`. With `check`, a failure is an AssertionError with its output."""
         done = subprocess.run(
-            self._enter(argv, env),
+            self.enter(argv, env),
             check=False,
             input=input,
             stdin=subprocess.DEVNULL if input is None else None,
@@ -162,7 +164,7 @@ class SystemdHost:
 
         To signal it use `kill`: the Popen is nsenter's. `streams` are Popen's; stdin is /dev/null.
         """
-        process = subprocess.Popen(self._enter(argv, env), **{"stdin": subprocess.DEVNULL, **streams})
+        process = subprocess.Popen(self.enter(argv, env), **{"stdin": subprocess.DEVNULL, **streams})
         self._spawned.append(process)
         return process
 
@@ -227,11 +229,17 @@ class SystemdHost:
         _mount("tmpfs", disk, "tmpfs", "size=2g,mode=755")
         for part in ("upper", "work"):
             (disk / part).mkdir()
-        _mount("overlay", self._root, "overlay", f"lowerdir=/,upperdir={disk}/upper,workdir={disk}/work")
-        self._disable_everything()
-        # Without a machine id systemd would take this for the first boot and enable all by preset.
-        self.write("/etc/machine-id", uuid.uuid4().hex + "\n")
+        options = f"lowerdir={':'.join(self._layers())},upperdir={disk}/upper,workdir={disk}/work"
+        _mount("overlay", self._root, "overlay", options)
+        if self.like is None:
+            self._disable_everything()
+            # Without a machine id systemd would take this for the first boot and enable all by preset.
+            self.write("/etc/machine-id", uuid.uuid4().hex + "\n")
         self.write("/etc/hostname", self.name + "\n")
+
+    def _layers(self) -> list[str]:
+        """The disks below this one's, the nearest first."""
+        return ["/"] if self.like is None else [f"{self.like.directory}/disk/upper", *self.like._layers()]
 
     def _disable_everything(self) -> None:
         """What packages of the machine have enabled must not start inside."""
@@ -279,7 +287,8 @@ class SystemdHost:
             return next((int(pid) for pid in children.split() if host_remains.is_leader(int(pid))), None)
         return None
 
-    def _enter(self, argv: Sequence[str], env: Mapping[str, str] | None) -> list[str]:
+    def enter(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> list[str]:
+        """The argument vector that runs `argv` inside when it is started here."""
         assert self._leader is not None, f"{self.name} is down"
         environment = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

@@ -1,17 +1,41 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""docs/formats.md and docs/library.md have exactly the keys that documents, records and events of mirrors have."""
+"""docs/formats.md and docs/library.md have exactly the keys that documents, records and events have."""
 
 import dataclasses
+import json
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestrator.cli.mirror_wording import package_document
+from orchestrator.config.model import Config
 from orchestrator.content import Outcome, Status, Wish
 from orchestrator.content.events import Name
 from orchestrator.content.model import FileRef, Package
 from orchestrator.content.publication.record import Record, held_to_json, record_to_json
 from orchestrator.errors import ExitCode, OrchestratorError, Refused
+from orchestrator.upgrade import notice, requests
+from orchestrator.upgrade.actions import Registry
+from orchestrator.upgrade.journal import EventName
+from orchestrator.upgrade.report.model import (
+    AttemptFacts,
+    Consent,
+    Gap,
+    Left,
+    NotDue,
+    Remark,
+    Report,
+    ServiceFacts,
+    Session,
+    StepFacts,
+)
+from orchestrator.upgrade.requests import Request
+from orchestrator.upgrade.runs import RunDirectory
+from orchestrator.upgrade.runstate import Outcome as RunOutcome
+from orchestrator.upgrade.runstate import RunState
+from orchestrator.upgrade.setting import Setting
 from tests.support.documentation import text_of
 
 
@@ -51,6 +75,65 @@ def test_the_page_has_the_keys_of_a_package() -> None:
     (told,) = re.findall(r"^A package is \{(.*?)\}", text_of("formats.md"), re.MULTILINE | re.DOTALL)
     words = [word.split()[0] for word in told.split(",")]
     assert words == list(package_document(package))
+
+
+# Of upgrades ----------------------------------------------------------------------------------------
+
+
+def test_the_page_has_every_event_of_a_journal() -> None:
+    assert keys(section("formats.md", "journal.jsonl")) == {name.value for name in EventName}
+
+
+def test_the_page_has_the_keys_of_a_request(tmp_path: Path) -> None:
+    requests.record_request(tmp_path, Request("deb bookshelf", "why"))
+    written = json.loads((tmp_path / requests.FILE_NAME).read_text())
+    assert keys(section("formats.md", "request.json")) == written.keys()
+
+
+def test_the_page_has_the_keys_of_what_is_notified(tmp_path: Path) -> None:
+    setting = Setting(
+        Config(state_dir=tmp_path, scripts=(tmp_path,), phases=(tmp_path,)), tmp_path, Registry()
+    )
+    state = RunState(run="0001-x", started="2026-11-20T10:15:00.000Z", outcome=RunOutcome.DONE)
+    document = notice.of_run(setting, RunDirectory(tmp_path), state, notice.Past(notice.Moment.END, 1), str)
+    page = section("formats.md", "What the commands of notify are told")
+    assert keys(page) == document.keys()
+    assert set(braces(page, "steps | null, or")) == document["steps"].keys()
+    request = notice.of_request(setting, Request("rpm", "why"), str)["request"]
+    assert set(braces(page, "request | of `pending`:")) == request.keys()
+
+
+def test_the_page_has_the_keys_of_a_report() -> None:
+    page = section("formats.md", "The report of a run")
+    assert keys(page) == {"format", *names(Report)}
+    inner = {
+        "left |": Left,
+        "sessions |": Session,
+        "gaps |": Gap,
+        "steps |": StepFacts,
+        "services |": ServiceFacts,
+        "consents |": Consent,
+        "remarks |": Remark,
+        "not_due |": NotDue,
+        "`attempts` are": AttemptFacts,
+    }
+    for words, of in inner.items():
+        assert braces(page, words) == names(of), words
+
+
+def names(of: Any) -> list[str]:
+    return [field.name for field in dataclasses.fields(of)]
+
+
+def braces(page: str, after: str) -> list[str]:
+    """The keys in the first braces behind some words; what they hold is passed over."""
+    inside = re.sub(r": \[\{.*?\}\]", "", page[page.index(after) :])
+    found = re.search(r"\{([^{}]*)\}", inside, re.DOTALL)
+    assert found
+    return [word.strip() for word in found[1].split(",")]
+
+
+# Of the library -------------------------------------------------------------------------------------
 
 
 def test_the_library_page_has_every_event() -> None:

@@ -60,6 +60,7 @@ PLACES: dict[type[BaseModel], tuple[str, str]] = {
     mirrors_model.Source: (_MIRRORS, "sources"),
     mirrors_model.Rule: (_MIRRORS, "include and exclude"),
     mirrors_model.Auth: (_MIRRORS, "auth"),
+    model.Notification: (_CONFIGURATION, "notify"),
     model.Content: (_CONFIGURATION, "content"),
     model.Exports: (_CONFIGURATION, "export_rules"),
     declaration.Declared: (_DECLARATION, "Top level"),
@@ -299,7 +300,10 @@ def leaf_commands() -> dict[str, Any]:
 
 def options_of(command: Any) -> set[str]:
     return {
-        name for p in command.params if p.param_type_name == "option" for name in (*p.opts, *p.secondary_opts)
+        name
+        for p in command.params
+        if p.param_type_name == "option" and not p.hidden
+        for name in (*p.opts, *p.secondary_opts)
     }
 
 

@@ -74,7 +74,7 @@ def test_status_tells_what_runs_what_failed_and_how_to_go_on(stack: Stack) -> No
     wait_for_step(stack, "0010")
     told = stack.run("status").expect(0).out
     assert f"(pid {run.pid}, " in told
-    assert "phase:   backends-down" in told
+    assert "backends-down, 0 of 2 steps are done" in told
     assert "upgrade/0010_a.sh (1 of 2)" in told
     (stack.directory / "go").touch()
     run.communicate(timeout=30)

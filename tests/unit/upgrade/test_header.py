@@ -50,6 +50,8 @@ GOOD: list[tuple[str, str, dict[str, Any]]] = [
     ("risk", "drops the old search index: all of it", {"risk": "drops the old search index: all of it"}),
     ("on-failure", "continue", {"continue_on_failure": True}),
     ("on-failure", "stop", {}),
+    ("package-manager", "yes", {"package_manager": True}),
+    ("package-manager", "no", {}),
 ]
 BAD = [
     ("name", "", "name is empty"),
@@ -79,6 +81,7 @@ BAD = [
     ("rerun", "yes", "rerun takes ask or safe"),
     ("risk", "", "risk is empty"),
     ("on-failure", "ignore", "on-failure takes continue or stop"),
+    ("package-manager", "apt", "package-manager takes yes or no"),
 ]
 
 

@@ -1,0 +1,348 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The chart of a run laid out: one axis of time, a row for each service and step, everything to scale. Pure.
+
+Across, places are percents of the chart's width, so that it fits any; down, they are pixels. A gap between two
+processes that were at work (a night, mostly) gets a narrow strip instead of its length.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from math import ceil
+
+from orchestrator.config.quantities import show_duration
+from orchestrator.upgrade.report.elapsed import parse_time
+from orchestrator.upgrade.report.model import Report, StepFacts, Stretch
+
+# Pixels.
+AXIS, ROW, HEADING = 22, 30, 26
+# Room for the numbers of the gaps.
+GAP_SIGN = 22
+# Percent: what a gap takes, all gaps together, and the least that can still be seen of a bar.
+GAP, MOST_GAPS, LEAST = 6.0, 36.0, 0.35
+MOST_STEPS = 32
+MOST_TICKS = 8
+# Room for a duration beside a bar, and between two times of the axis, in percent of a narrow chart.
+_ROOM, _APART = 21.0, 10.0
+_STEPS = (
+    0.1,
+    0.2,
+    0.5,
+    1,
+    2,
+    5,
+    10,
+    15,
+    30,
+    60,
+    120,
+    300,
+    600,
+    900,
+    1800,
+    3600,
+    7200,
+    10800,
+    21600,
+    43200,
+    86400,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Seconds since the beginning -> percents. `pieces`: from, until (seconds), x, width."""
+
+    pieces: tuple[tuple[float, float, float, float], ...]
+
+    def x(self, at: float) -> float:
+        for begin, end, x, width in self.pieces:
+            if at <= end:
+                inside = (at - begin) / (end - begin) if end > begin else 0.0
+                return x + width * min(1.0, max(0.0, inside))
+        return 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    x: float
+    width: float
+    look: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that happened at one moment."""
+
+    x: float
+    look: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A short text beside a bar (`start`, `end`: the side of the text that is at x), or inside of it."""
+
+    x: float
+    text: str
+    anchor: str
+    inside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`heading`: a row without bars that names what follows."""
+
+    y: float
+    label: str
+    bars: tuple[Bar, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    note: Note | None = None
+    heading: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    x: float
+    label: str
+    minor: bool
+    anchor: str = "middle"
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A phase: its shade behind everything."""
+
+    x: float
+    width: float
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    height: float
+    ticks: tuple[Tick, ...] = ()
+    bands: tuple[Band, ...] = ()
+    gaps: tuple[tuple[float, float, int], ...] = ()
+    rows: tuple[Row, ...] = ()
+
+
+@dataclass(slots=True)
+class _Rows:
+    """Rows one below the other."""
+
+    y: float
+    rows: list[Row] = field(default_factory=list)
+
+    def add(
+        self, label: str, bars: Iterable[Bar], marks: Iterable[Mark] = (), note: Note | None = None
+    ) -> None:
+        self.rows.append(Row(self.y, label, tuple(bars), tuple(marks), note))
+        self.y += ROW
+
+    def head(self, label: str) -> None:
+        self.rows.append(Row(self.y, label, heading=True))
+        self.y += HEADING
+
+
+def lay_out(report: Report) -> Chart:
+    scale = make_scale(report.seconds, [(gap.at, gap.until) for gap in report.gaps])
+    rows = _Rows(AXIS + (GAP_SIGN if report.gaps else 0))
+    if report.downtimes:
+        _downtime_row(rows, report, scale)
+    if report.phases:
+        rows.head("Phases")
+        _phase_rows(rows, report, scale)
+    if any(service.conditions for service in report.services):
+        rows.head("Services")
+        for service in report.services:
+            bars = [
+                _service_bar(stretch, scale) for stretch in service.conditions if stretch.until > stretch.at
+            ]
+            rows.add(service.name, bars, _marks(report, service.name, scale))
+    if report.begun:
+        rows.head("Steps")
+        _step_rows(rows, report, scale)
+    return Chart(
+        height=rows.y + 4,
+        ticks=tuple(ticks(report, scale)),
+        bands=tuple(
+            Band(scale.x(phase.at), scale.x(phase.until) - scale.x(phase.at), _lasted(phase))
+            for phase in report.phases
+        ),
+        gaps=tuple(
+            (scale.x(gap.at), scale.x(gap.until) - scale.x(gap.at), gap.number) for gap in report.gaps
+        ),
+        rows=tuple(rows.rows),
+    )
+
+
+def make_scale(end: float, gaps: Sequence[tuple[float, float]]) -> Scale:
+    """Time at work is to scale, gaps all have the same width."""
+    gap_width = min(GAP, MOST_GAPS / len(gaps)) if gaps else 0.0
+    at_work = end - sum(until - at for at, until in gaps)
+    per_second = (100.0 - gap_width * len(gaps)) / at_work if at_work > 0 else 0.0
+    pieces: list[tuple[float, float, float, float]] = []
+    begin, x = 0.0, 0.0
+    for at, until in gaps:
+        width = (at - begin) * per_second
+        pieces += [(begin, at, x, width), (at, until, x + width, gap_width)]
+        begin, x = until, x + width + gap_width
+    pieces.append((begin, end, x, max(0.0, (end - begin) * per_second)))
+    return Scale(tuple(pieces))
+
+
+# The axis --------------------------------------------------------------------------------------------
+
+
+def ticks(report: Report, scale: Scale) -> Iterable[Tick]:
+    """Round times of the wall clock, as it was when each process began."""
+    step = next((step for step in _STEPS if report.seconds_at_work / step <= MOST_TICKS), _STEPS[-1])
+    last, number = -_APART, 0
+    for session in report.sessions:
+        try:
+            began = parse_time(session.time)
+        except ValueError:
+            continue
+        midnight = began.replace(hour=0, minute=0, second=0, microsecond=0)
+        count = ceil((began - midnight).total_seconds() / step)
+        while (at := session.at + (midnight - began).total_seconds() + count * step) <= session.until:
+            x = scale.x(at)
+            if x - last >= _APART:
+                shown = midnight + timedelta(seconds=count * step)
+                yield Tick(
+                    x,
+                    _time_label(shown.isoformat(timespec="milliseconds"), step),
+                    number % 2 == 1,
+                    _anchor(x),
+                )
+                last, number = x, number + 1
+            count += 1
+
+
+def _time_label(time: str, step: float) -> str:
+    clock = time[11:23]
+    return clock[:5] if step >= 60 else clock[:8] if step >= 1 else clock[:10]
+
+
+def _anchor(x: float) -> str:
+    return "start" if x < 4 else "end" if x > 96 else "middle"
+
+
+# The rows --------------------------------------------------------------------------------------------
+
+
+def _bar(scale: Scale, at: float, until: float, look: str, title: str) -> Bar:
+    x = min(scale.x(at), 100.0 - LEAST)
+    return Bar(x, max(LEAST, scale.x(until) - x), look, title)
+
+
+def _lasted(stretch: Stretch) -> str:
+    return f"{stretch.name}: {show_duration(stretch.until - stretch.at)}"
+
+
+def _service_bar(stretch: Stretch, scale: Scale) -> Bar:
+    return _bar(scale, stretch.at, stretch.until, f"is-{stretch.name}", _lasted(stretch))
+
+
+def _downtime_row(rows: _Rows, report: Report, scale: Scale) -> None:
+    bars = [
+        _bar(scale, down.at, down.until, "downtime", f"down for {show_duration(down.until - down.at)}")
+        for down in report.downtimes
+    ]
+    text = show_duration(report.downtime) + (", and still" if report.still_down else "")
+    rows.add("Downtime", bars, note=_note(bars, text))
+
+
+def _phase_rows(rows: _Rows, report: Report, scale: Scale) -> None:
+    """A row for each, also where it was entered again by a process that continued the run."""
+    for name in dict.fromkeys(phase.name for phase in report.phases):
+        stretches = [phase for phase in report.phases if phase.name == name]
+        bars = [_bar(scale, phase.at, phase.until, "phase", _lasted(phase)) for phase in stretches]
+        seconds = sum(phase.until - phase.at for phase in stretches)
+        rows.add(name, bars, note=_note(bars, show_duration(seconds)))
+
+
+def _note(bars: Sequence[Bar], text: str) -> Note:
+    """Where there is room: after the last bar, before the first, or else inside."""
+    end, begin = bars[-1].x + bars[-1].width, bars[0].x
+    if end <= 100 - _ROOM:
+        return Note(end, text, "start")
+    if begin >= _ROOM:
+        return Note(begin, text, "end")
+    return Note(end, text, "end", inside=True)
+
+
+def _marks(report: Report, about: str, scale: Scale) -> Iterable[Mark]:
+    looks = {"drift": "drift", "service failed": "cross", "interrupt": "hand"}
+    for remark in report.remarks:
+        if remark.about == about and remark.kind in looks:
+            yield Mark(scale.x(remark.at), looks[remark.kind], f"{remark.kind}: {remark.text}")
+
+
+def _step_rows(rows: _Rows, report: Report, scale: Scale) -> None:
+    """A row for each step; when there are too many, for those that failed or took longest."""
+    begun = report.begun
+    alone = {step.id for step in begun}
+    if len(begun) > MOST_STEPS:
+        ranked = sorted(begun, key=lambda step: (step.failed, _time_taken(step)), reverse=True)
+        alone = {step.id for step in ranked[: MOST_STEPS - 1]}
+    for step in begun:
+        if step.id in alone:
+            bars = tuple(_attempt_bars(step, scale))
+            rows.add(step.id, bars, _step_marks(report, step, scale), _note(bars, _step_note(step)))
+    others = [step for step in begun if step.id not in alone]
+    if others:
+        merged = merge(bar for step in others for bar in _attempt_bars(step, scale))
+        rows.add(f"{len(others)} shorter ones", merged)
+
+
+def _time_taken(step: StepFacts) -> float:
+    return sum(attempt.until - attempt.at for attempt in step.attempts)
+
+
+def _attempt_bars(step: StepFacts, scale: Scale) -> Iterable[Bar]:
+    for attempt in step.attempts:
+        look = _LOOKS.get(attempt.status, "failed") + ("" if attempt.counts else " old")
+        number = f" (attempt {attempt.number})" if len(step.attempts) > 1 else ""
+        title = (
+            f"{step.id}{number}: {attempt.status}, {show_duration(attempt.seconds)}, at {attempt.time[11:19]}"
+        )
+        yield _bar(scale, attempt.at, attempt.until, look, title)
+
+
+_LOOKS = {
+    "done": "done",
+    "not-applicable": "na",
+    "running": "running",
+    "interrupted": "lost",
+    "unknown": "lost",
+}
+
+
+def _step_marks(report: Report, step: StepFacts, scale: Scale) -> Iterable[Mark]:
+    for attempt in step.attempts:
+        if attempt.status not in ("done", "not-applicable", "running"):
+            yield Mark(scale.x(attempt.until), "cross", f"{attempt.status}: {attempt.message}")
+    yield from _marks(report, step.id, scale)
+
+
+def _step_note(step: StepFacts) -> str:
+    text = show_duration(step.seconds)
+    if step.factor is not None and step.factor >= 1.5:
+        text += f", {step.factor:.1f}x"
+    return text if step.good else f"{step.status}, {text}"
+
+
+def merge(bars: Iterable[Bar]) -> list[Bar]:
+    """Neighbours of the same look as one bar, when nobody could see what is between them."""
+    merged: list[Bar] = []
+    for bar in sorted(bars, key=lambda bar: bar.x):
+        last = merged[-1] if merged else None
+        if last and last.look == bar.look and bar.x - (last.x + last.width) < LEAST:
+            width = max(last.width, bar.x + bar.width - last.x)
+            merged[-1] = Bar(last.x, width, last.look, "several steps")
+        else:
+            merged.append(bar)
+    return merged

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The example for Ansible: real plays over real ssh against three systemd hosts, from 1.0 to 2.0."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support import fleet as fleets
+from tests.support.fleet import Fleet
+from tests.support.requirements import require
+from tests.support.servers import server_directory, wait_until
+
+pytestmark = [pytest.mark.systemd, pytest.mark.slow]
+
+NAMES = ("alpha", "beta", "gamma")
+
+
+@pytest.fixture(scope="module")
+def installed() -> Iterator[Fleet]:
+    require(not fleets.obstacle(), fleets.obstacle())
+    with server_directory() as directory, fleets.fleet(directory, NAMES) as made:
+        yield made
+
+
+@pytest.fixture
+def fleet(installed: Fleet) -> Fleet:
+    for server in installed.servers.values():
+        server.reset()
+    return installed
+
+
+def began(fleet: Fleet, name: str) -> str:
+    return str(fleet.servers[name].runs()[0]["started"])
+
+
+def untouched(fleet: Fleet, *names: str) -> bool:
+    return all(not fleet.servers[name].runs() and not fleet.servers[name].read("files") for name in names)
+
+
+def test_a_failing_check_on_one_server_keeps_all_from_being_touched(fleet: Fleet) -> None:
+    fleet.servers["gamma"].mark("no-room")
+
+    play = fleet.play().expect(2)
+
+    assert untouched(fleet, *NAMES)
+    assert {name: row["outcome"] for name, row in play.summary.items()} == {
+        "alpha": "not-begun",
+        "beta": "not-begun",
+        "gamma": "refused",
+    }
+    assert "1 of 3 servers cannot be upgraded now; none was touched" in play.text
+    assert "gamma: check/0010_room.sh: 0010_room.sh: no room for the dump" in play.text
+    assert "--limit 'all:!gamma'" in play.text
+    assert set(play.changed.values()) == {0}
+
+
+def test_check_mode_shows_the_plans_and_touches_nothing(fleet: Fleet) -> None:
+    play = fleet.play("--check").expect(0)
+
+    assert untouched(fleet, *NAMES)
+    assert set(play.changed.values()) == {0}
+    assert {(row["outcome"], row["to_version"], row["steps"]) for row in play.summary.values()} == {
+        ("planned", "2.0", 3)
+    }
+    plan = json.loads((play.collected / "beta.plan.json").read_text())
+    assert [step["id"] for step in plan["steps"] if step["due"]] == [
+        "upgrade/0100_files.sh",
+        "upgrade/3100_schema.sh",
+        "default/6010_smoke.sh",
+    ]
+
+
+def test_a_canary_that_fails_stops_all_and_the_next_play_continues_it_and_goes_on_in_order(
+    fleet: Fleet,
+) -> None:
+    fleet.servers["alpha"].mark("broken")
+
+    play = fleet.play().expect(2)
+
+    assert untouched(fleet, "beta", "gamma")
+    assert {name: row["outcome"] for name, row in play.summary.items()} == {
+        "alpha": "step-failed",
+        "beta": "not-begun",
+        "gamma": "not-begun",
+    }
+    canary = play.summary["alpha"]
+    assert canary["exit_code"] == 1
+    assert "3100_schema.sh" in canary["reason"]
+    assert canary["files"] == ["alpha.html", "alpha.json", "alpha.tar.zst"]
+    assert "column price: no such type" in (play.collected / "alpha.html").read_text()
+    members = subprocess.run(
+        ["tar", "--zstd", "-tf", play.collected / "alpha.tar.zst"], capture_output=True, text=True, check=True
+    ).stdout
+    assert "journal.jsonl" in members
+    assert "Stopped: alpha failed; 2 servers were not begun." in play.text
+    assert canary["reason"] in play.markdown
+
+    fleet.servers["alpha"].mark("broken", there=False)
+    fleet.servers["gamma"].mark("hold")
+    playing = fleet.begin(orchestrator_waves=[1, "100%"])
+    wait_until(lambda: fleet.servers["gamma"].marked("held"), "the step in the middle", timeout=90)
+    assert fleet.cut_connections("gamma"), "there was a connection"
+    fleet.servers["gamma"].mark("hold", there=False)
+    again = fleet.wait(playing).expect(0)
+
+    assert {row["outcome"] for row in again.summary.values()} == {"done"}
+    assert [len(fleet.servers[name].runs()) for name in NAMES] == [1, 1, 1]
+    assert fleet.servers["alpha"].runs()[0]["continued"] == 1
+    canary_ended = fleet.servers["alpha"].runs()[0]["ended"]
+    assert all(canary_ended < began(fleet, name) for name in ("beta", "gamma"))
+    for server in fleet.servers.values():
+        assert (server.read("files"), server.read("schema")) == ("moved\n", "2\n")
+        assert server.host.show("shop.service") == "active"
+    for name, row in again.summary.items():
+        report = json.loads((again.collected / f"{name}.json").read_text())
+        assert (report["run"], report["downtime"] > 0) == (row["run"], True)
+        assert (row["from_version"], row["to_version"]) == ("1.0", "2.0")
+
+    nothing = fleet.play().expect(0)
+
+    assert {row["outcome"] for row in nothing.summary.values()} == {"nothing-to-do"}
+    assert set(nothing.changed.values()) == {0}
+    assert "gamma: nothing-to-do" in nothing.text
+    assert [len(fleet.servers[name].runs()) for name in NAMES] == [1, 1, 1]
+
+
+def test_a_failure_in_a_wave_stops_the_next_one_while_its_own_comes_to_its_end(fleet: Fleet) -> None:
+    fleet.servers["alpha"].mark("broken")
+
+    play = fleet.play(orchestrator_waves=[2, "100%"]).expect(2)
+
+    assert {name: row["outcome"] for name, row in play.summary.items()} == {
+        "alpha": "step-failed",
+        "beta": "done",
+        "gamma": "not-begun",
+    }
+    assert untouched(fleet, "gamma")
+    assert fleet.servers["beta"].read("schema") == "2\n"
+    assert (play.collected / "beta.html").exists()
