@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Each target makes the environment it needs from nothing. PYTHON=... names an interpreter, 3.11 or newer.
+# Each target makes the environment it needs from nothing. PYTHON=... names an interpreter, 3.11 or newer; `packages`
+# are made for that one, or for the distribution's.
 
 PYTHON ?=
 VENV := .venv
 CANDIDATES := $(PYTHON) python3.13 python3.12 python3.11 python3
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv demo test packages bench clean
+.PHONY: help .venv demo test tools packages bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,7 +32,7 @@ $(VENV)/.made: pyproject.toml constraints.txt
 demo: .venv ## upgrade a real stack: PostgreSQL, a slow search service, a web application
 	$(VENV)/bin/python examples/stack/demo.py
 
-test: $(VENV)/.made-test packages ## everything: unit, integration, e2e, lint, types, man pages
+test: $(VENV)/.made-test tools ## everything: unit, integration, e2e, lint, types, man pages
 	@echo "$(VENV)/bin/python -m pytest -n 3 $(ARGS)"; \
 	$(VENV)/bin/python -m pytest -n 3 $(ARGS) || { \
 	    echo "make: what failed beside others is run once more, alone"; \
@@ -42,8 +43,11 @@ $(VENV)/.made-test: $(VENV)/.made
 	@touch $@
 
 # What the tests use of the machine. Only CI installs it; elsewhere a missing part is skipped with its reason.
-packages:
+tools:
 	@if [ "$$CI" = true ]; then tests/install-packages; fi
+
+packages: .venv ## the .deb and the .rpm, self-contained, in dist/
+	$(VENV)/bin/python packaging/build.py $(if $(PYTHON),--interpreter $(PYTHON))
 
 bench: $(VENV)/.made-test ## the benchmarks, side by side with their peers
 	$(VENV)/bin/python benchmarks/runner.py

@@ -28,12 +28,13 @@ def attach(
 ) -> None:
     """Watch the run that is under way, until it ends or you leave with q; its exit status, also when it has ended."""
     from orchestrator.cli.keys import keyboard
-    from orchestrator.cli.terminal import is_rich
+    from orchestrator.cli.terminal import is_rich, say
+    from orchestrator.cli.wording import Line
 
     setting = read_setting(config)
     with keyboard() as keys:
         if keys.there and is_rich(output):
-            typer.echo("Watching only; q leaves, and the run goes on.")
+            say([Line("q leaves; the run goes on.", "dim")], output)
         try:
             end = _watch(setting, keys, output, verbose=verbose)
         except KeyboardInterrupt:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.cli import runs_report
+from orchestrator.cli import runs_bundle, runs_report
 from orchestrator.cli.options import ConfigOption, Output, OutputOption, read_setting
 from orchestrator.cli.wording import describe, leftovers, stopped
 from orchestrator.config.quantities import show_duration
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Show earlier runs, their steps and logs.")
 app.command("report")(runs_report.report)
+app.command("bundle")(runs_bundle.bundle)
 
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="Id or number of a run; `last` is the newest.")

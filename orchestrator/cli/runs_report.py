@@ -40,17 +40,22 @@ def report(
 ) -> None:
     """Tell what became of a run: outcome, timeline, steps, output of what failed, consents, what is left to do."""
     from orchestrator.host import files
+    from orchestrator.upgrade.bundle import known
+    from orchestrator.upgrade.bundle.redaction import Redactor
+    from orchestrator.upgrade.bundle.subject import read_document
     from orchestrator.upgrade.report import make_report
     from orchestrator.upgrade.runs import find_run
 
     format_, path = read_output(output)
     setting = read_setting(config)
     state_dir = setting.config.state_dir
+    secrets = known.of_document(read_document(setting.path), setting.path.parent)
     made = make_report(
         state_dir,
         find_run(state_dir, run),
         product=setting.config.product.name,
         command=setting.command,
+        redactor=Redactor(secrets),
     )
     text = render(made, format_)
     if path is None:

@@ -100,7 +100,7 @@ def assemble(setting: Setting, standing: Standing) -> Status:
     }
     match standing.condition:
         case Condition.RUNNING:
-            return Status(**common, **_running(setting, standing))
+            return Status(**common, **_running(standing))
         case Condition.UNFINISHED:
             return Status(
                 **common,
@@ -116,7 +116,7 @@ def assemble(setting: Setting, standing: Standing) -> Status:
     return Status(**common, next=setting.command("upgrade"))
 
 
-def _running(setting: Setting, standing: Standing) -> dict[str, Any]:
+def _running(standing: Standing) -> dict[str, Any]:
     from orchestrator.cli.heartbeat import far_over
     from orchestrator.cli.outlook import Outlook
     from orchestrator.upgrade.following import step_progress

@@ -107,13 +107,11 @@ def _cleaner(setting: Setting) -> Callable[[str], str]:
 
     @cache
     def redactor() -> "Redactor":
-        from orchestrator.upgrade.bundle.redaction import Redactor, secrets_in
+        from orchestrator.upgrade.bundle import known
+        from orchestrator.upgrade.bundle.redaction import Redactor
+        from orchestrator.upgrade.bundle.subject import read_document
 
-        try:
-            known = secrets_in(setting.path.read_text("utf-8", "replace"))
-        except OSError:
-            known = set()
-        return Redactor(known)
+        return Redactor(set(known.of_document(read_document(setting.path), setting.path.parent)))
 
     return lambda text: redactor().redact(text)[0] if text else ""
 

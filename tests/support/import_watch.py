@@ -8,6 +8,7 @@ import atexit
 import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from orchestrator.cli import app
 from orchestrator.upgrade.journal import Event, EventName, Journal
@@ -28,7 +29,7 @@ def main() -> None:
         later = sys.modules.keys() - before if before else {"no run has begun"}
         found.write_text("".join(f"{name}\n" for name in sorted(later) if not _of_python(name)))
 
-    Journal.write = write  # type: ignore[method-assign]
+    mock.patch.object(Journal, "write", write).start()
     atexit.register(tell)
     app.main()
 

@@ -22,6 +22,7 @@ from orchestrator.content.declaration import file as declaration
 from orchestrator.errors import ExitCode
 from orchestrator.host import processes
 from orchestrator.upgrade.header import FIELDS
+from orchestrator.upgrade.hooking import hook_ends
 from orchestrator.upgrade.phases import Phase
 from orchestrator.upgrade.scripts import Kind
 from tests.support import openpgp
@@ -370,6 +371,13 @@ def test_the_page_has_exactly_the_exit_codes() -> None:
 
 def test_the_page_of_content_has_all_exit_codes_but_that_of_services() -> None:
     assert exit_codes(_CONTENT) == sorted(set(ExitCode) - {ExitCode.SERVICE})
+
+
+def test_the_page_has_exactly_the_table_of_what_a_hook_exits_with() -> None:
+    rows = [line for line in sections(_PROGRAM, "Sh")["PACKAGES"] if re.match(r"\.It \d", line)]
+    told = [re.fullmatch(r"\.It (\d+) Ta (\d) Ta (.+)", row) for row in rows]
+    ours = [(str(int(code)), str(end.code), end.what) for code, end in hook_ends()]
+    assert sorted(found.groups() for found in told if found) == sorted(ours)
 
 
 def exit_codes(page: str) -> list[int]:

@@ -5,7 +5,7 @@ What is added is compressed into a nameless file; at the end the first members a
 their own: zstd reads frames that follow each other as one. Memory is taken for one member at a time.
 """
 
-import contextlib
+import os
 import tarfile
 import tempfile
 from collections.abc import Sequence
@@ -29,8 +29,8 @@ class Archive:
         import zstandard
 
         self._root, self._time = root, time
-        self._exit = contextlib.ExitStack()
-        self._body = self._exit.enter_context(tempfile.TemporaryFile(buffering=0, dir=directory))
+        self._body, name = tempfile.mkstemp(dir=directory)
+        os.unlink(name)
         self._compressor = zstandard.ZstdCompressor(level=_LEVEL)
         self._frame = self._compressor.compressobj()
 
@@ -40,20 +40,20 @@ class Archive:
     def finish(self, first: Sequence[tuple[str, bytes]], descriptor: int) -> None:
         """Write the whole of it, `first` before everything else."""
         self._write(_END)
-        files.write_all(self._body.fileno(), self._frame.flush())
+        files.write_all(self._body, self._frame.flush())
         directory = tarfile.TarInfo(self._root)
         directory.type, directory.mode, directory.mtime = tarfile.DIRTYPE, 0o700, self._time
         front = directory.tobuf(tarfile.PAX_FORMAT) + b"".join(
             self._member(*member, None) for member in first
         )
         files.write_all(descriptor, self._compressor.compress(front))
-        self._body.seek(0)
-        while piece := self._body.read(_PIECE):
+        os.lseek(self._body, 0, os.SEEK_SET)
+        while piece := os.read(self._body, _PIECE):
             files.write_all(descriptor, piece)
 
     def _write(self, data: bytes) -> None:
         for at in range(0, len(data), _PIECE):
-            files.write_all(self._body.fileno(), self._frame.compress(data[at : at + _PIECE]))
+            files.write_all(self._body, self._frame.compress(data[at : at + _PIECE]))
 
     def _member(self, path: str, data: bytes, time: float | None) -> bytes:
         about = tarfile.TarInfo(f"{self._root}/{path}")
@@ -69,4 +69,4 @@ class Archive:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
     ) -> None:
-        self._exit.close()
+        os.close(self._body)

@@ -24,7 +24,11 @@ _COMMANDS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("memory.txt", "memory and swap, in MiB", ("free", "-m")),
     ("disks.txt", "room on file systems", ("df", "-hT")),
     ("inodes.txt", "inodes of file systems", ("df", "-i")),
-    ("mounts.txt", "mounts with their options", ("findmnt", "--list", "--output=TARGET,SOURCE,FSTYPE,OPTIONS")),
+    (
+        "mounts.txt",
+        "mounts with their options",
+        ("findmnt", "--list", "--output=TARGET,SOURCE,FSTYPE,OPTIONS"),
+    ),
     ("block-devices.txt", "disks and partitions", ("lsblk",)),
     ("sockets.txt", "who listens where", ("ss", "-ltnup")),
     ("processes.txt", "processes, by name only", ("ps", "-e", "-o", _COLUMNS)),
@@ -35,7 +39,11 @@ _OF_SYSTEMD: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("boots.txt", "boots that the journal knows", ("journalctl", "--list-boots", "--no-pager")),
     ("time.txt", "time, time zone, synchronisation", ("timedatectl", "show")),
     ("state.txt", "systemd's own state", ("systemctl", "is-system-running")),
-    ("failed-units.txt", "units that failed", ("systemctl", "list-units", "--failed", "--no-pager", "--plain")),
+    (
+        "failed-units.txt",
+        "units that failed",
+        ("systemctl", "list-units", "--failed", "--no-pager", "--plain"),
+    ),
     ("jobs.txt", "jobs that wait or run", ("systemctl", "list-jobs", "--no-pager")),
     ("timers.txt", "timers", ("systemctl", "list-timers", "--all", "--no-pager")),
     ("inhibitors.txt", "who delays a shutdown", ("systemd-inhibit", "--list", "--no-pager")),
@@ -81,7 +89,9 @@ def systemd_sources(commands: Commands, units: Iterable[str], since: str) -> Ite
     kernel = [*journal, "--dmesg", "--priority=notice"]
     yield commands.source("journal/kernel.txt", "what the kernel said", kernel, optional=True)
     own = [*journal, f"--unit={OWN_UNITS}"]
-    yield commands.source("journal/orchestrator.txt", "what orchestrator's own units said", own, optional=True)
+    yield commands.source(
+        "journal/orchestrator.txt", "what orchestrator's own units said", own, optional=True
+    )
     own_state = ["systemctl", "show", "--no-pager", "--all", OWN_UNITS]
     yield commands.source("units/orchestrator.txt", "orchestrator's own units", own_state, optional=True)
     for unit in units:
@@ -106,7 +116,9 @@ def _packages(commands: Commands) -> Iterator[Source]:
         yield commands.source("host/packages-rpm.txt", "installed packages", ("rpm", "-qa"), optional=True)
     for log in _PACKAGE_LOGS:
         name = log.removeprefix("/var/log/").replace("/", "-")
-        yield file_source(f"host/{name}", "what the package manager did", Path(log), most=1 << 20, optional=True)
+        yield file_source(
+            f"host/{name}", "what the package manager did", Path(log), most=1 << 20, optional=True
+        )
 
 
 def versions() -> str:

@@ -45,6 +45,8 @@ def may_name(text: str) -> bool:
 
 def is_secret(name: str) -> bool:
     """Whether the value of something that is called so must not be shown."""
+    if name in ("PWD", "OLDPWD"):  # where a shell is
+        return False
     plain = _plain(name)
     return bool(HINT.search(name)) and (not _ABOUT.search(plain) or bool(_SECRET_ID.search(plain)))
 

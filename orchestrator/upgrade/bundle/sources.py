@@ -3,7 +3,7 @@
 
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -35,12 +35,14 @@ class Form(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """`left_out`: so many bytes of its middle are not there; `time`: of its last change; `remark`: for the list."""
+    """`left_out`: so many bytes of its middle are not there; `time`: of its last change; `remark`: for the
+    list; `removed`: secrets that its maker has removed already."""
 
     data: bytes
     left_out: int = 0
     time: float | None = None
     remark: str = ""
+    removed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,28 @@ class Source:
     form: Form = Form.TEXT
     # Whether it is no news when it is missing.
     optional: bool = False
+
+
+def why_not(error: Exception) -> str:
+    """Why something could not be read, in words."""
+    if isinstance(error, Unavailable):
+        return str(error)
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def guarded(path: str, what: str, sources: Iterable[Source]) -> Iterator[Source]:
+    """`sources`; what goes wrong while they are found is a source that cannot be read."""
+    try:
+        yield from sources
+    except Exception as error:  # noqa: BLE001 - a bundle is made where things go wrong, perhaps our own
+        why = why_not(error)
+
+        def fail() -> Content:
+            raise Unavailable(why)
+
+        yield Source(path, what, fail)
 
 
 def form_of(name: str) -> Form:
@@ -91,7 +115,8 @@ def _both_ends(head: bytes, tail: bytes, size: int, time: float, name: str) -> C
     if form_of(name) is Form.JSON_LINES:
         mark = f'{{"left_out": {left_out}}}\n'
     else:
-        mark = f"{'' if head.endswith(b'\n') else '\n'}[... {left_out} bytes ({show_size(left_out)}) left out ...]\n"
+        mark = f"[... {left_out} bytes ({show_size(left_out)}) left out ...]\n"
+        mark = mark if head.endswith(b"\n") else f"\n{mark}"
     return Content(head + mark.encode() + tail, left_out, time)
 
 

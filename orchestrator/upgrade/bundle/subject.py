@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a bundle is about: a run or none, and as much of the configuration as can be read."""
 
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,12 +88,21 @@ def make_subject(path: Path, setting: Setting | None, problem: str, wanted: str)
 
     Raises UsageError.
     """
-    found = Subject(path, setting, problem, read_document(path))
-    state_dir = found.state_dir
+    about = Subject(path, setting, problem, read_document(path))
     try:
-        run = find_run(state_dir, wanted) if wanted != "last" or list_runs(state_dir) else None
-    except Invalid:  # not ours to read
-        if wanted != "last":
-            raise
-        run = None
-    return Subject(path, setting, problem, found.document, run, run.state() if run else None)
+        there = wanted != "last" or bool(list_runs(about.state_dir))
+        run = find_run(about.state_dir, wanted) if there else None
+        state = run.state() if run else None
+    except (Invalid, OSError):  # not ours to read
+        run, state = _by_name(about.state_dir, wanted), None
+    return replace(about, run=run, state=state)
+
+
+def _by_name(state_dir: Path, wanted: str) -> RunDirectory | None:
+    """The directory of the run, as far as names can be seen."""
+    try:
+        names = sorted(name for name in os.listdir(state_dir / "runs") if name[:1].isdigit())
+    except OSError:
+        return None
+    meant = [name for name in names if wanted in ("last", name, name.partition("-")[0].lstrip("0"))]
+    return RunDirectory(state_dir / "runs" / meant[-1]) if meant else None

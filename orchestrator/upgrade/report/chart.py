@@ -1,66 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The chart of a run laid out: one axis of time, a row for each service and step, everything to scale. Pure.
 
-Across, places are percents of the chart's width, so that it fits any; down, they are pixels. A gap between two
-processes that were at work (a night, mostly) gets a narrow strip instead of its length.
+Across, places are percents of the chart's width, so that it fits any; down, they are pixels.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
-from math import ceil
 
 from orchestrator.config.quantities import show_duration
-from orchestrator.upgrade.report.elapsed import parse_time
 from orchestrator.upgrade.report.model import Report, StepFacts, Stretch
+from orchestrator.upgrade.report.scale import Scale, Tick, make_scale, ticks
 
 # Pixels.
 AXIS, ROW, HEADING = 22, 30, 26
 # Room for the numbers of the gaps.
 GAP_SIGN = 22
-# Percent: what a gap takes, all gaps together, and the least that can still be seen of a bar.
-GAP, MOST_GAPS, LEAST = 6.0, 36.0, 0.35
+# Percent: the least that can still be seen of a bar, and room for a duration beside it in a narrow chart.
+LEAST, _ROOM = 0.35, 21.0
 MOST_STEPS = 32
-MOST_TICKS = 8
-# Room for a duration beside a bar, and between two times of the axis, in percent of a narrow chart.
-_ROOM, _APART = 21.0, 10.0
-_STEPS = (
-    0.1,
-    0.2,
-    0.5,
-    1,
-    2,
-    5,
-    10,
-    15,
-    30,
-    60,
-    120,
-    300,
-    600,
-    900,
-    1800,
-    3600,
-    7200,
-    10800,
-    21600,
-    43200,
-    86400,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """Seconds since the beginning -> percents. `pieces`: from, until (seconds), x, width."""
-
-    pieces: tuple[tuple[float, float, float, float], ...]
-
-    def x(self, at: float) -> float:
-        for begin, end, x, width in self.pieces:
-            if at <= end:
-                inside = (at - begin) / (end - begin) if end > begin else 0.0
-                return x + width * min(1.0, max(0.0, inside))
-        return 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +57,6 @@ class Row:
     marks: tuple[Mark, ...] = ()
     note: Note | None = None
     heading: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    x: float
-    label: str
-    minor: bool
-    anchor: str = "middle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,61 +125,6 @@ def lay_out(report: Report) -> Chart:
         ),
         rows=tuple(rows.rows),
     )
-
-
-def make_scale(end: float, gaps: Sequence[tuple[float, float]]) -> Scale:
-    """Time at work is to scale, gaps all have the same width."""
-    gap_width = min(GAP, MOST_GAPS / len(gaps)) if gaps else 0.0
-    at_work = end - sum(until - at for at, until in gaps)
-    per_second = (100.0 - gap_width * len(gaps)) / at_work if at_work > 0 else 0.0
-    pieces: list[tuple[float, float, float, float]] = []
-    begin, x = 0.0, 0.0
-    for at, until in gaps:
-        width = (at - begin) * per_second
-        pieces += [(begin, at, x, width), (at, until, x + width, gap_width)]
-        begin, x = until, x + width + gap_width
-    pieces.append((begin, end, x, max(0.0, (end - begin) * per_second)))
-    return Scale(tuple(pieces))
-
-
-# The axis --------------------------------------------------------------------------------------------
-
-
-def ticks(report: Report, scale: Scale) -> Iterable[Tick]:
-    """Round times of the wall clock, as it was when each process began."""
-    step = next((step for step in _STEPS if report.seconds_at_work / step <= MOST_TICKS), _STEPS[-1])
-    last, number = -_APART, 0
-    for session in report.sessions:
-        try:
-            began = parse_time(session.time)
-        except ValueError:
-            continue
-        midnight = began.replace(hour=0, minute=0, second=0, microsecond=0)
-        count = ceil((began - midnight).total_seconds() / step)
-        while (at := session.at + (midnight - began).total_seconds() + count * step) <= session.until:
-            x = scale.x(at)
-            if x - last >= _APART:
-                shown = midnight + timedelta(seconds=count * step)
-                yield Tick(
-                    x,
-                    _time_label(shown.isoformat(timespec="milliseconds"), step),
-                    number % 2 == 1,
-                    _anchor(x),
-                )
-                last, number = x, number + 1
-            count += 1
-
-
-def _time_label(time: str, step: float) -> str:
-    clock = time[11:23]
-    return clock[:5] if step >= 60 else clock[:8] if step >= 1 else clock[:10]
-
-
-def _anchor(x: float) -> str:
-    return "start" if x < 4 else "end" if x > 96 else "middle"
-
-
-# The rows --------------------------------------------------------------------------------------------
 
 
 def _bar(scale: Scale, at: float, until: float, look: str, title: str) -> Bar:

@@ -64,6 +64,10 @@ class Editor:
     redactor: Redacting = field(default_factory=Untouched)
     redacted: int = 0
 
+    def name(self, value: object) -> str:
+        """What something is called, or where it lies: never a secret, though it may sound like one's name."""
+        return cut(clean(str(value)))
+
     def text(self, value: object, most: int = 2000) -> str:
         """One line or a short text."""
         return cut(self._redact(clean(str(value))), most)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A chart that is laid out, as SVG. Colours and the place of labels are the style sheet's. Pure."""
 
-from orchestrator.upgrade.report.chart import AXIS, ROW, Band, Bar, Chart, Mark, Note, Row, Tick
+from orchestrator.upgrade.report.chart import AXIS, ROW, Band, Bar, Chart, Mark, Note, Row
 from orchestrator.upgrade.report.markup import Markup, join, tag
+from orchestrator.upgrade.report.scale import Tick
 
 _BAR_Y, _BAR = 16, 11
-_LONGEST_LABEL = 36
+_LONGEST_LABEL = 34
 _MARKS = {
     "cross": "M-4,-4L4,4M-4,4L4,-4",
     "drift": "M0,-5L5,4L-5,4Z",

@@ -2,6 +2,7 @@
 """From a run on the disk to its report."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator import __version__
@@ -56,17 +57,18 @@ def build(
     downtimes, still_down = timeline.downtimes(axis)
     first = events[0] if events else None
     left = outcome.left_to_do(state, plan, verdict, facts, command) if material.newest else Left()
+    left = replace(left, debts=tuple(map(edit.name, left.debts)), steps=tuple(map(edit.name, left.steps)))
     return Report(
         run=material.directory.id,
         number=material.directory.number,
         directory=str(material.directory.path),
-        product=edit.text(_last_told(material, "product") or product or "this server"),
-        host=edit.text(_last_told(material, "host")),
-        orchestrator=edit.text(_last_told(material, "orchestrator")),
+        product=edit.name(_last_told(material, "product") or product or "this server"),
+        host=edit.name(_last_told(material, "host")),
+        orchestrator=edit.name(_last_told(material, "orchestrator")),
         made=material.made,
         made_by=__version__,
         verdict=verdict,
-        headline=edit.text(outcome.headline(verdict, state, facts, told)),
+        headline=edit.name(outcome.headline(verdict, state, facts, told)),
         reason=edit.text(outcome.reason(verdict, state, facts)),
         exit_code=state.exit_code,
         from_version=_text_or_none(state.from_version, edit),
@@ -82,11 +84,11 @@ def build(
         expected_downtime=plan.downtime if plan.fresh else None,
         user=processes[0].user if processes else "",
         invoker=processes[0].invoker if processes else "",
-        selection=edit.text(_selection(plan.only, tuple(plan.skip))),
+        selection=edit.name(_selection(plan.only, tuple(plan.skip))),
         left=left,
         sessions=processes,
         gaps=timeline.gaps(axis, processes),
-        phases=timeline.phases(axis),
+        phases=timeline.phases(axis, edit),
         downtimes=downtimes,
         steps=facts,
         services=_services(material, axis, edit),
@@ -107,7 +109,7 @@ def _last_told(material: Material, key: str) -> str:
 
 
 def _text_or_none(value: str | None, edit: Editor) -> str | None:
-    return None if value is None else edit.text(value)
+    return None if value is None else edit.name(value)
 
 
 def _selection(only: tuple[str, ...], skip: tuple[str, ...]) -> str:
@@ -122,7 +124,7 @@ def _services(material: Material, axis: Axis, edit: Editor) -> tuple[ServiceFact
     names = [*state.found, *(name for name in conditions if name not in state.found)]
     return tuple(
         ServiceFacts(
-            name=edit.text(name),
+            name=edit.name(name),
             before=edit.text(_before(state.found.get(name))),
             after=_after(conditions.get(name, ())),
             conditions=conditions.get(name, ()),

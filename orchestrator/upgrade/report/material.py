@@ -110,5 +110,5 @@ def read_log_end(path: Path) -> tuple[bytes, int] | None:
             before = max(0, size - MOST_OF_A_LOG)
             stream.seek(before)
             return stream.read(MOST_OF_A_LOG), before
-    except OSError:
+    except (OSError, ValueError):  # a name may hold anything
         return None

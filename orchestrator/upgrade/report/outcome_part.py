@@ -142,8 +142,9 @@ def _failed_step(step: StepFacts) -> Markup:
     mark = (
         chip(step.status, tone=tone) if not tone else tag("span", sign("again"), status, class_="chip warn")
     )
-    told = "; ".join(word for word in (step.title, step.message) if word)
     shown = [attempt for attempt in step.attempts if attempt.output is not None]
+    # The caption of an attempt's output says the message.
+    told = "; ".join(word for word in (step.title, "" if shown else step.message) if word)
     silent = tag("p", f"Its output is not shown here: {_log_of(step)}") if not shown else None
     return tag(
         "div",

@@ -21,11 +21,11 @@ def consents(axis: Axis, plan: SavedPlan, edit: Editor) -> tuple[Consent, ...]:
             question = str(event["question"])
             found.append(
                 Consent(
-                    question=edit.text(question),
+                    question=edit.name(question),
                     text=edit.text(event.get("text") or _text_of(question, plan)),
                     answer=event.get("answer") is True,
-                    by=edit.text(event.get("by", "")),
-                    user=edit.text(event.get("user", "")),
+                    by=edit.name(event.get("by", "")),
+                    user=edit.name(event.get("user", "")),
                     time=event.time,
                 )
             )
@@ -56,7 +56,7 @@ def remarks(axis: Axis, edit: Editor) -> tuple[Remark, ...]:
                 continue
             seen.add((about, text))
             if len(found) < MOST_REMARKS:
-                remark = Remark(placed.at, placed.event.time, kind, edit.text(text), edit.text(about))
+                remark = Remark(placed.at, placed.event.time, kind, edit.text(text), edit.name(about))
                 found.append(remark)
             else:
                 more += 1

@@ -49,6 +49,7 @@ def steps_begun(axis: Axis, in_flight: StepStatus | None, edit: Editor, *, live:
             step = found.setdefault(
                 event["step"], _Seen(event["step"], event.get("phase", ""), _expected(event))
             )
+            _close_last(step.attempts, axis)
             step.attempts.append(_begin(event, placed.at, edit))
         elif event.name is EventName.RUN_RESTARTED:
             for known in found.values():
@@ -63,6 +64,14 @@ def steps_begun(axis: Axis, in_flight: StepStatus | None, edit: Editor, *, live:
     return list(found.values())
 
 
+def _close_last(attempts: list[AttemptFacts], axis: Axis) -> None:
+    """An attempt that nobody has recorded the end of, when the next one begins: it is seen up to where its runner was."""
+    if attempts and attempts[-1].status == RUNNING:
+        until = next((gap.at for gap in axis.breaks if gap.at >= attempts[-1].at), attempts[-1].at)
+        seconds = until - attempts[-1].at
+        attempts[-1] = replace(attempts[-1], until=until, seconds=seconds, status=INTERRUPTED)
+
+
 def _expected(event: Event) -> float | None:
     value = event.get("expected")
     return float(value) if isinstance(value, int | float) else None
@@ -75,7 +84,7 @@ def _begin(event: Event, at: float, edit: Editor) -> AttemptFacts:
         until=at,
         time=event.time,
         status=RUNNING,
-        log=edit.text(event.get("log", "")),
+        log=edit.name(event.get("log", "")),
     )
 
 
@@ -149,10 +158,10 @@ def _facts(
     )
     last = attempts[-1]
     return StepFacts(
-        id=edit.text(step.id),
+        id=edit.name(step.id),
         title=edit.text(planned.name),
         kind=_kind(step.id),
-        phase=edit.text(step.phase),
+        phase=edit.name(step.phase),
         reason=planned.reason,
         status=last.status if last.counts else NOT_RUN,
         seconds=last.seconds,
@@ -166,10 +175,10 @@ def _facts(
 
 def _not_run(planned: SavedStep, usual: Mapping[str, Usual], edit: Editor) -> StepFacts:
     return StepFacts(
-        id=edit.text(planned.id),
+        id=edit.name(planned.id),
         title=edit.text(planned.name),
         kind=_kind(planned.id),
-        phase=edit.text(planned.phase),
+        phase=edit.name(planned.phase),
         reason=planned.reason,
         status=NOT_RUN,
         usual=usual.get(planned.id),
@@ -184,7 +193,7 @@ def _kind(step: str) -> str:
 def not_due(plan: SavedPlan, begun: list[_Seen], edit: Editor) -> tuple[NotDue, ...]:
     known = {step.id for step in begun}
     return tuple(
-        NotDue(edit.text(step.id), edit.text(step.reason))
+        NotDue(edit.name(step.id), edit.name(step.reason))
         for step in plan.steps.values()
         if not step.due and step.id not in known
     )

@@ -45,10 +45,10 @@ def _begin(event: Event, number: int, at: float, edit: Editor) -> Session:
         until=at,
         time=event.time,
         verb=verbs.get(event.name, "began" if number == 1 else "recovered"),
-        user=edit.text(event.get("user", "")),
-        invoker=edit.text(event.get("invoker", "")),
-        orchestrator=edit.text(event.get("orchestrator", "")),
-        host=edit.text(event.get("host", "")),
+        user=edit.name(event.get("user", "")),
+        invoker=edit.name(event.get("invoker", "")),
+        orchestrator=edit.name(event.get("orchestrator", "")),
+        host=edit.name(event.get("host", "")),
         steps=int(event.get("steps", 0)),
     )
 
@@ -80,7 +80,7 @@ def _why(gap: Break, earlier: Session) -> str:
     return ("services were recovered" if earlier.ended == "recovered" else "the run had stopped") + again
 
 
-def phases(axis: Axis) -> tuple[Stretch, ...]:
+def phases(axis: Axis, edit: Editor) -> tuple[Stretch, ...]:
     found: list[Stretch] = []
     current: Stretch | None = None
     last = 0.0
@@ -92,7 +92,7 @@ def phases(axis: Axis) -> tuple[Stretch, ...]:
             found.append(replace(current, until=until))
             current = None
         if event.name is EventName.PHASE_ENTERED:
-            current = Stretch(str(event["phase"]), placed.at, placed.at)
+            current = Stretch(edit.name(event["phase"]), placed.at, placed.at)
         last = placed.at
     if current:
         found.append(replace(current, until=axis.end))

@@ -129,7 +129,7 @@ def attempts(step: StepFacts) -> str:
 
 def stop_and_start(seconds: float | None, usual: Usual | None) -> str:
     if seconds is None:
-        return "-"
+        return ""
     told = show_duration(seconds)
     if (
         usual

@@ -246,6 +246,6 @@ def test_a_program_called_by_a_relative_path_is_found_again(product: Product, wo
     argv = [product.argv()[0], "-B", "bin/orchestrator", "upgrade", "--detach", *words]
     product.argv = lambda *_: argv  # type: ignore[method-assign]
     product.run(cwd=product.directory).expect(0)
-    del product.argv  # type: ignore[method-assign]
+    del product.argv
     wait_for_end(product)
     assert product.ran() == ["0010"]

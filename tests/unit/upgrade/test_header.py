@@ -96,6 +96,11 @@ def test_a_field_is_read_from_yaml_as_well(key: str, value: str, means: dict[str
     assert header_from_mapping(document, "0010_a.yaml") == (replace(PLAIN, **means), [])
 
 
+def test_a_plain_yes_in_yaml_is_a_yes() -> None:
+    document = {"name": "Step", "description": "Does it.", "package-manager": True}
+    assert header_from_mapping(document, "0010_a.yaml") == (replace(PLAIN, package_manager=True), [])
+
+
 @pytest.mark.parametrize(("key", "value", "told"), BAD)
 def test_a_bad_value_is_told_with_its_line(key: str, value: str, told: str) -> None:
     lines = [f"#{key}: {value}"] + [f"#{other}: x" for other in ("name", "description") if other != key]
