@@ -23,9 +23,11 @@ FOR_SERVICES = (
     "orchestrator.services.readiness",
     "orchestrator.services.probes.log",
 )
-
-
-FOR_NOTIFICATIONS = ("orchestrator.upgrade.bundle.redaction",)
+FOR_NOTIFICATIONS = (
+    "orchestrator.upgrade.bundle.known",
+    "orchestrator.upgrade.bundle.redaction",
+    "orchestrator.upgrade.bundle.subject",
+)
 
 
 def preload(config: Config, services: "Mapping[str, ControlledService]") -> None:

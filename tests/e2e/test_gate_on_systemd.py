@@ -152,9 +152,26 @@ def test_after_a_failure_and_a_reboot_the_application_stays_down_until_the_run_i
     assert toy.ran() == ["0100"], "it stopped with a reason, and that is an administrator's"
     assert "left to an administrator" in systemd_host.journal("orchestrator-boot.service")
     assert "is unfinished" in toy.run("pending").expect(1).out
+    toy.run("recover").expect(0)
+    assert toy.web() == UP, "whoever recovers wants it up all the same"
+    toy.run("pending").expect(1)
     systemd_host.write(f"{BASE}/repaired", "")
     toy.run("upgrade", "-y").expect(0)
     assert toy.web() == UP
+
+
+def test_a_run_that_the_power_cut_ended_is_continued_by_the_boot(systemd_host: SystemdHost) -> None:
+    toy = Toy(systemd_host, resume_at_boot=True)
+    toy.step("upgrade/0100_down.sh", f"test -e {BASE}/second || {{ touch {BASE}/second; sleep 60; }}")
+    systemd_host.spawn([PROGRAM, "upgrade", "-y"])
+    toy.until(systemd_host.path(f"{BASE}/second").exists)
+
+    systemd_host.cut()
+    systemd_host.boot()
+
+    toy.until(toy.upgraded)
+    assert toy.ran() == ["0100", "0100"]
+    toy.run("pending").expect(0)
 
 
 def test_a_start_that_the_gate_refuses_ends_the_wait_at_once_and_is_named(systemd_host: SystemdHost) -> None:
@@ -167,23 +184,6 @@ def test_a_start_that_the_gate_refuses_ends_the_wait_at_once_and_is_named(system
 
     assert "ExecCondition=/bin/false gate" in outcome.err
     assert time.monotonic() - began < 20, "not the time limit of 120 s"
-
-
-def test_what_an_image_build_left_is_run_by_the_first_boot(systemd_host: SystemdHost) -> None:
-    toy = Toy(systemd_host)
-    toy.step("upgrade/0100_down.sh")
-    outcome = toy.run("hook", "deb", env={"SYSTEMD_OFFLINE": "1", "DPKG_MAINTSCRIPT_PACKAGE": "toy"}).expect(
-        0
-    )
-    assert "the next boot runs it" in outcome.out
-    assert toy.ran() == []
-
-    systemd_host.cut()
-    systemd_host.boot()
-
-    toy.until(toy.upgraded)
-    assert toy.ran() == ["0100"]
-    assert toy.request() is None
 
 
 def test_a_step_that_installs_packages_waits_for_the_end_of_the_transaction(

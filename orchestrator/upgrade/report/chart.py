@@ -39,12 +39,12 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A short text beside a bar (`start`, `end`: the side of the text that is at x), or inside of it."""
+    """A short text beside a bar (`start`, `end`: the side of the text that is at x), or inside of one of this look."""
 
     x: float
     text: str
     anchor: str
-    inside: bool = False
+    inside: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ def _downtime_row(rows: _Rows, report: Report, scale: Scale) -> None:
         _bar(scale, down.at, down.until, "downtime", f"down for {show_duration(down.until - down.at)}")
         for down in report.downtimes
     ]
-    text = show_duration(report.downtime) + (", and still" if report.still_down else "")
+    text = show_duration(report.downtime) + (", still down" if report.still_down else "")
     rows.add("Downtime", bars, note=_note(bars, text))
 
 
@@ -159,13 +159,14 @@ def _phase_rows(rows: _Rows, report: Report, scale: Scale) -> None:
 
 
 def _note(bars: Sequence[Bar], text: str) -> Note:
-    """Where there is room: after the last bar, before the first, or else inside."""
+    """Where there is room: after the last bar, before the first, or else inside of the longest."""
     end, begin = bars[-1].x + bars[-1].width, bars[0].x
     if end <= 100 - _ROOM:
         return Note(end, text, "start")
     if begin >= _ROOM:
         return Note(begin, text, "end")
-    return Note(end, text, "end", inside=True)
+    longest = max(bars, key=lambda bar: bar.width)
+    return Note(longest.x, text, "start", inside=longest.look)
 
 
 def _marks(report: Report, about: str, scale: Scale) -> Iterable[Mark]:
@@ -189,7 +190,7 @@ def _step_rows(rows: _Rows, report: Report, scale: Scale) -> None:
     others = [step for step in begun if step.id not in alone]
     if others:
         merged = merge(bar for step in others for bar in _attempt_bars(step, scale))
-        rows.add(f"{len(others)} shorter ones", merged)
+        rows.add(f"{len(others):,} shorter ones", merged)
 
 
 def _time_taken(step: StepFacts) -> float:

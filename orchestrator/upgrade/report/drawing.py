@@ -128,7 +128,7 @@ def _note(note: Note, y: float) -> Markup:
     return tag(
         "text",
         note.text,
-        class_="note inside" if note.inside else "note",
+        class_=f"note inside on-{note.inside}" if note.inside else "note",
         x=_percent(note.x),
         y=y + _BAR_Y + _BAR - 2,
         dx=9 if note.anchor == "start" else -9,

@@ -7,14 +7,14 @@ instead of its length.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import ceil
 
 from orchestrator.upgrade.report.elapsed import parse_time
-from orchestrator.upgrade.report.model import Report
+from orchestrator.upgrade.report.model import Report, Session
 
 # Percent: what a gap takes, all gaps together, and the room from one time to the next.
-GAP, MOST_GAPS, _APART = 6.0, 36.0, 10.0
+GAP, MOST_GAPS, _APART = 6.0, 36.0, 11.5
 MOST_TICKS = 8
 # Seconds from one time to the next.
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)  # fmt: skip
@@ -60,30 +60,32 @@ def make_scale(end: float, gaps: Sequence[tuple[float, float]]) -> Scale:
 def ticks(report: Report, scale: Scale) -> Iterable[Tick]:
     """Round times of the wall clock, as it was when each process began."""
     step = next((step for step in _STEPS if report.seconds_at_work / step <= MOST_TICKS), _STEPS[-1])
-    last, number = -_APART, 0
+    free, minor = 0.0, False
     for session in report.sessions:
-        try:
-            began = parse_time(session.time)
-        except ValueError:
-            continue
-        midnight = began.replace(hour=0, minute=0, second=0, microsecond=0)
-        count = ceil((began - midnight).total_seconds() / step)
-        while (at := session.at + (midnight - began).total_seconds() + count * step) <= session.until:
+        for at, label in _round_times(session, step):
             x = scale.x(at)
-            if x - last >= _APART:
-                shown = midnight + timedelta(seconds=count * step)
-                yield Tick(
-                    x,
-                    _time_label(shown.isoformat(timespec="milliseconds"), step),
-                    number % 2 == 1,
-                    _anchor(x),
-                )
-                last, number = x, number + 1
-            count += 1
+            if x >= free:
+                anchor = _anchor(x)
+                yield Tick(x, label, minor, anchor)
+                free = x + _APART * (1.5 if anchor == "start" else 1)
+                minor = not minor
 
 
-def _time_label(time: str, step: float) -> str:
-    clock = time[11:23]
+def _round_times(session: Session, step: float) -> Iterable[tuple[float, str]]:
+    try:
+        began = parse_time(session.time)
+    except ValueError:
+        return
+    midnight = began.replace(hour=0, minute=0, second=0, microsecond=0)
+    since_midnight = (began - midnight).total_seconds()
+    count = ceil(since_midnight / step)
+    while (at := session.at + count * step - since_midnight) <= session.until:
+        yield at, _time_label(midnight + timedelta(seconds=count * step), step)
+        count += 1
+
+
+def _time_label(time: datetime, step: float) -> str:
+    clock = time.strftime("%H:%M:%S.%f")
     return clock[:5] if step >= 60 else clock[:8] if step >= 1 else clock[:10]
 
 

@@ -98,16 +98,14 @@ def test_a_new_version_alone_is_work_for_the_steps_that_always_run(product: Prod
 # Before a package is unpacked -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("version", "code"), [("1.9-3", 1), ("2.0", 0), ("2.0-1", 0), ("1:0.1", 0)])
-def test_a_version_older_than_the_data_is_refused_before_it_is_unpacked(
-    product: Product, version: str, code: int
-) -> None:
-    product.run("hook", "deb", "--before", version).expect(0)
+def test_a_version_older_than_the_data_is_refused_before_it_is_unpacked(product: Product) -> None:
+    product.run("hook", "deb", "--before", "1.9").expect(0)
     product.run("history", "baseline").expect(0)
     product.step("upgrade/0100_broken.sh").chmod(0o644)  # the new package may bring a better one
-    outcome = product.run("hook", "deb", "--before", version).expect(code)
-    if code:
-        assert f"the data of Toy was last upgraded by 2.0, this is {version}" in outcome.err
+    for version in ("2.0", "2.0-1", "1:0.1"):
+        product.run("hook", "rpm", "--before", version).expect(0)
+    told = product.run("hook", "deb", "--before", "1.9-3").expect(1).err
+    assert "the data of Toy was last upgraded by 2.0, this is 1.9-3" in told
 
 
 def test_a_package_is_not_unpacked_under_the_feet_of_a_run_but_by_its_steps(product: Product) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.host import files
+from orchestrator.host import files, processes
+from orchestrator.host import shim as shim_program
 from orchestrator.host.facts import ProcessId, boot_id, is_running
 from orchestrator.host.processes import Ending, Record, Shim, clean_environment, read_record
 from tests.support.disks import small_disk
@@ -394,3 +395,13 @@ def test_it_works_with_closed_standard_streams(tmp_path: Path) -> None:
     )
     assert subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False).returncode == 0
     assert (tmp_path / "log").read_text() == "hello\n"
+
+
+def test_a_new_one_starts_though_its_file_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    processes.remember_shim()
+    monkeypatch.setattr(shim_program, "__file__", str(tmp_path / "taken away"))
+    shim = Shim(tmp_path / "shim.lock")
+    try:
+        assert Bench(tmp_path, shim).sh("exit 3").exit == 3
+    finally:
+        shim.close()

@@ -3,7 +3,8 @@
 
 import pytest
 
-from orchestrator.services.service import Activity
+from orchestrator.services.readiness import judge_condition
+from orchestrator.services.service import Activity, Readiness
 from orchestrator.services.unitstate import default_group, is_enabled, judge
 
 RUNS = {
@@ -99,3 +100,24 @@ def test_enabled_is_whether_a_boot_starts_it(shown: dict[str, str], enabled: boo
 )
 def test_the_control_group_of_a_unit_lies_in_its_slice(slice_unit: str, group: str) -> None:
     assert default_group(slice_unit, "web.service") == group
+
+
+# What `systemctl show` of systemd 252 says of two conditions, of which the second has refused.
+_CONDITIONS = """\
+{ path=/bin/true ; argv[]=/bin/true ; ignore_errors=no ; start_time=[Fri 2026-11-20 20:40:01 UTC] ; \
+stop_time=[Fri 2026-11-20 20:40:01 UTC] ; pid=101 ; code=exited ; status=0 }
+{ path=/usr/bin/orchestrator ; argv[]=/usr/bin/orchestrator pending --quiet ; ignore_errors=no ; \
+start_time=[Fri 2026-11-20 20:40:01 UTC] ; stop_time=[n/a] ; pid=102 ; code=exited ; status=1 }"""
+
+
+def test_a_start_that_a_condition_refused_is_told_with_the_command() -> None:
+    stopped = {"ActiveState": "inactive", "SubState": "dead", "MainPID": "0", "Result": "exec-condition"}
+    condition = judge("web.service", RUNS | stopped | {"ExecCondition": _CONDITIONS})
+    assert (condition.activity, condition.refused) == (Activity.STOPPED, True)
+    assert condition.detail.endswith(
+        "its start was refused by ExecCondition=/usr/bin/orchestrator pending --quiet"
+    )
+    assert judge_condition(condition).readiness is Readiness.FAILED, "there is nothing to wait for"
+    waiting = judge("web.service", RUNS | stopped | {"Job": "7"})
+    assert (waiting.activity, waiting.refused) == (Activity.STARTING, False)
+    assert not judge("web.service", RUNS | stopped | {"Result": "success"}).refused

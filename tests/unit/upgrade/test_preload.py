@@ -33,6 +33,12 @@ def inner_imports(path: Path) -> Iterator[str]:
                     yield from (alias.name for alias in node.names)
                 elif isinstance(node, ast.ImportFrom) and node.module:
                     yield node.module
+                    inner = (f"{node.module}.{alias.name}" for alias in node.names)
+                    yield from (name for name in inner if is_module(name))
+
+
+def is_module(name: str) -> bool:
+    return PACKAGE.parent.joinpath(*name.split(".")).with_suffix(".py").exists()
 
 
 def module_of(path: Path) -> str:

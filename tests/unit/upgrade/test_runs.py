@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from orchestrator.upgrade.estimates import RUNS_LOOKED_AT, read_durations
+from orchestrator.upgrade.estimates import RUNS_LOOKED_AT, VALUES, read_durations
 from orchestrator.upgrade.journal import Event
 from orchestrator.upgrade.runs import RunDirectory, find_run, list_runs, unfinished_run
 from tests.support.plans import event
@@ -44,10 +44,47 @@ def test_services_have_a_duration_for_each_verb(tmp_path: Path) -> None:
     assert read_durations(tmp_path).seconds == {"start db": 3.0, "stop db": 1.0}
 
 
-def test_old_runs_do_not_count(tmp_path: Path) -> None:
-    for number in range(1, RUNS_LOOKED_AT + 3):
+def test_only_the_latest_values_count(tmp_path: Path) -> None:
+    for number in range(1, VALUES + 3):
         run(tmp_path, number, *took("default/0010_a", 100.0 if number <= 2 else 1.0))
     assert read_durations(tmp_path).seconds == {"default/0010_a": 1.0}
+
+
+def test_runs_in_which_a_step_was_not_done_take_none_of_its_values_away(tmp_path: Path) -> None:
+    for number, seconds in enumerate((5.0, 7.0, 6.0), 1):
+        run(tmp_path, number, *took("default/0010_a", seconds))
+    for number in range(4, 4 + VALUES):  # refused by a check, say
+        run(tmp_path, number, *took("check/0010_b", 1.0, "failed"), *took("default/0010_a", 99.0, "failed"))
+    assert read_durations(tmp_path).seconds == {"default/0010_a": 6.0}
+
+
+def test_old_runs_do_not_count(tmp_path: Path) -> None:
+    run(tmp_path, 1, *took("default/0010_a", 5.0))
+    for number in range(2, RUNS_LOOKED_AT + 2):
+        run(tmp_path, number)
+    assert read_durations(tmp_path).seconds == {}
+
+
+def test_of_a_continued_run_the_last_attempt_counts(tmp_path: Path) -> None:
+    again = event("run-continued", run="0001-x", boot="b")
+    parts = [*took("upgrade/0010_a", 50.0, "failed"), again, *took("upgrade/0010_a", 3.0)]
+    parts += [*took("upgrade/0020_b", 8.0), again, *took("upgrade/0020_b", 1.0, "stopped")]
+    run(tmp_path, 1, *parts, *took("upgrade/0030_c", 0.0, "not-applicable"))
+    assert read_durations(tmp_path).seconds == {"upgrade/0010_a": 3.0}
+
+
+def test_a_clock_that_is_set_changes_no_duration(tmp_path: Path) -> None:
+    start = event("step-started", step="upgrade/0010_a", attempt=1, time="2026-11-20T10:00:00.000Z", mono=5.0)
+    end = event(
+        "step-ended",
+        step="upgrade/0010_a",
+        status="done",
+        seconds=2.0,
+        time="2026-11-20T09:00:02.000Z",
+        mono=7.0,
+    )
+    run(tmp_path, 1, start, end)
+    assert read_durations(tmp_path).seconds == {"upgrade/0010_a": 2.0}
 
 
 # Runs on disk -----------------------------------------------------------------------------------------------
