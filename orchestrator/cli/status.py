@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from orchestrator.cli.options import ConfigOption, Output, OutputOption, read_setting
+from orchestrator.host import facts
 from orchestrator.upgrade.setting import Setting
 from orchestrator.upgrade.standing import Condition, Standing, read_standing
 
 if TYPE_CHECKING:
     from orchestrator.cli.outlook import Left
+    from orchestrator.upgrade.reporter import Progress
 
 app = typer.Typer(add_completion=False)
 
@@ -21,11 +23,12 @@ app = typer.Typer(add_completion=False)
 class Stop:
     """What a request to stop would do now. `safe`: the step that runs does not say that it must not be interrupted;
     `when`: `now` (nothing was stopped or changed yet), `after-step`, `after-services`, or `asked` already; `command`
-    asks."""
+    asks, and so does Ctrl-C, if it runs at a `terminal`."""
 
     safe: bool
     when: str
     command: str
+    terminal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +135,12 @@ def _running(standing: Standing) -> dict[str, Any]:
     begun = standing.begun
     return {
         "holder": standing.holder,
-        "progress": asdict(progress) if progress else None,
+        "progress": _rounded(progress) if progress else None,
         "phase": standing.state.phase,
         "debts": tuple(sorted(standing.state.debts)),
         "in_flight": step.step if step else None,
         "since": begun.time,
-        "elapsed": max(0.0, standing.now - begun.mono),
+        "elapsed": round(max(0.0, standing.now - begun.mono), 3),
         "steps": outlook.total,
         "steps_done": outlook.done,
         "far_over": step is not None and far_over(step.elapsed, step.expected),
@@ -148,6 +151,11 @@ def _running(standing: Standing) -> dict[str, Any]:
     }
 
 
+def _rounded(progress: "Progress") -> dict[str, Any]:
+    fields = asdict(progress).items()
+    return {name: round(value, 3) if isinstance(value, float) else value for name, value in fields}
+
+
 def _expected_end(left: "Left | None") -> dict[str, Any]:
     from orchestrator.host import clock
 
@@ -155,7 +163,7 @@ def _expected_end(left: "Left | None") -> dict[str, Any]:
         return {}
     end = clock.now() + timedelta(seconds=left.seconds)
     return {
-        "left": left.seconds,
+        "left": round(left.seconds, 3),
         "left_at_least": left.at_least,
         "end": f"{end:%Y-%m-%dT%H:%M:%SZ}",
     }
@@ -170,4 +178,6 @@ def _stop(standing: Standing, *, unsafe: bool) -> Stop | None:
         when = "now"
     if standing.asked_to_stop:
         when = "asked"
-    return Stop(not unsafe, when, f"systemctl stop {unit}" if unit else f"kill -TERM {pid}")
+    if unit:
+        return Stop(not unsafe, when, f"systemctl stop {unit}")
+    return Stop(not unsafe, when, f"kill -TERM {pid}", facts.has_terminal(pid or 0))

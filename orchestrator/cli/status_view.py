@@ -93,7 +93,7 @@ def _expected_end(status: Status) -> str:
         return ", nothing is known of its end"
     end = datetime.fromisoformat(status.end).astimezone()
     word = "not before" if status.left_at_least else "until about"
-    return f", {Left(status.left, status.left_at_least)} left, {word} {end:%H:%M}"
+    return f", {Left(status.left, status.left_at_least)} left, {word} {end:%H:%M %Z}"
 
 
 def _services(status: Status) -> str:
@@ -124,7 +124,7 @@ def _stop(status: Status) -> Iterable[Line | Entry]:
         case _:
             text = f"safe, it stops after this step{after}"
     yield _entry("stopping", text, "" if stop.safe else "bad")
-    hint = "Ctrl-C where it runs, or " if status.invoker == "terminal" and not status.unit else ""
+    hint = "Ctrl-C where it runs, or " if stop.terminal else ""
     yield Line(f"  {'':<{_WIDTH}}{hint}{stop.command}", "command")
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import click
 import typer
 
 from orchestrator.cli import plan as plan_command
@@ -32,6 +33,9 @@ from orchestrator.upgrade.situation import Selection
 if TYPE_CHECKING:
     from orchestrator.upgrade.begin import UpgradeOptions
     from orchestrator.upgrade.detaching import Detached, EndedAtOnce
+
+# Who begins a run; one that is detached keeps what it was in the foreground.
+INVOKERS = ("terminal", "unattended", "deb", "rpm", "boot")
 
 app = typer.Typer(add_completion=False)
 
@@ -76,7 +80,9 @@ def upgrade(
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show all output of the steps.")] = False,
     output: OutputOption = Output.AUTO,
-    invoker: Annotated[str, typer.Option("--invoker", hidden=True)] = "",
+    invoker: Annotated[
+        str, typer.Option("--invoker", hidden=True, click_type=click.Choice(["", *INVOKERS]))
+    ] = "",
 ) -> None:
     """Run what is due, in the service state each phase promises; continue a run that did not end."""
     from orchestrator.cli.reporters import watching

@@ -125,6 +125,12 @@ def leads_session(pid: int) -> bool:
     return fields is not None and int(fields[3]) == pid
 
 
+def has_terminal(pid: int) -> bool:
+    """Whether Ctrl-C at some terminal reaches it: it has a controlling one."""
+    fields = _stat_fields(pid)
+    return fields is not None and int(fields[4]) != 0
+
+
 def in_control_group(group: str) -> set[int]:
     """Processes in the control group `group` (a path as systemd writes it) and those below, v1 or v2."""
     found = set()

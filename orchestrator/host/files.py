@@ -7,11 +7,14 @@ import fcntl
 import json
 import os
 import shutil
+import struct
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 _FALLOC_FL_KEEP_SIZE = 1
+# struct flock of fcntl(2): type, whence, start, length, pid; padded as the compiler does.
+_FLOCK = "hhqqi0q"
 
 
 def fsync_directory(path: Path) -> None:
@@ -267,6 +270,24 @@ def lock_is_held(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def record_lock_writer(path: Path) -> int | None:
+    """The process with a write lock by fcntl(2) anywhere in `path`, this one aside; 0 when it cannot be seen from
+    here, None when nobody has one, or this user may not know. Takes and changes nothing."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        # "Could I have a read lock on all of it?" Only a writer is in the way of that.
+        asked = struct.pack(_FLOCK, fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0)
+        kind, _, _, _, pid = struct.unpack(_FLOCK, fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return max(0, int(pid)) if kind != fcntl.F_UNLCK else None
 
 
 def read_new_bytes(path: Path, offset: int, most: int) -> bytes:

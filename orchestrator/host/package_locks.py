@@ -5,15 +5,12 @@ They are POSIX record locks (fcntl(2)); the kernel tells with F_GETLK who holds 
 runs inside a transaction (a maintainer script and all that it starts) has the holder among its ancestors.
 """
 
-import fcntl
-import os
-import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import Busy
-from orchestrator.host import clock, facts
+from orchestrator.host import clock, facts, files
 
 # Debian's policy for tools names the first two; rpm has one beside its database, which lies in either place.
 LOCKS = (
@@ -22,8 +19,6 @@ LOCKS = (
     Path("/var/lib/rpm/.rpm.lock"),
     Path("/usr/lib/sysimage/rpm/.rpm.lock"),
 )
-# struct flock of fcntl(2): type, whence, start, length, pid; padded as the compiler does.
-_FLOCK = "hhqqi0q"
 _POLL = 0.5
 
 
@@ -47,7 +42,7 @@ def holders(locks: Iterable[Path] = LOCKS) -> tuple[Holder, ...]:
     """Who holds one of `locks` for writing, this process aside. What this user may not open counts as free."""
     found = []
     for lock in locks:
-        pid = _writer(lock)
+        pid = files.record_lock_writer(lock)
         if pid is not None:
             found.append(Holder(lock, pid, facts.command_of(pid) if pid else "?"))
     return tuple(found)
@@ -81,20 +76,3 @@ def wait_until_free(
             waiting(f"{found[0].who}, which holds {found[0].lock},")
             told = True
         clock.sleep(min(_POLL, max(0.0, until - clock.monotonic())))
-
-
-def _writer(lock: Path) -> int | None:
-    """The process with a write lock anywhere in the file; None: nobody has, or we may not know."""
-    try:
-        descriptor = os.open(lock, os.O_RDONLY | os.O_NONBLOCK)
-    except OSError:
-        return None
-    try:
-        # "Could I have a read lock on all of it?" Only a writer is in the way of that.
-        asked = struct.pack(_FLOCK, fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0)
-        kind, _, _, _, pid = struct.unpack(_FLOCK, fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
-    return max(0, int(pid)) if kind != fcntl.F_UNLCK else None

@@ -100,11 +100,11 @@ def test_it_is_a_unit_that_ends_after_the_step_when_it_is_stopped(toy: Toy) -> N
 
 def test_services_that_it_starts_outlive_it(toy: Toy) -> None:
     toy.step("upgrade/0010_a.sh", "sleep 0.3")
-    toy.detach()
-    assert "Upgrade done" in toy.run("attach").out
+    toy.run("services", "start").expect(0)
+    unit = toy.detach()["unit"]
     toy.wait_for_end()
-    time.sleep(0.3)
-    assert toy.run("services", "check").code == 0
+    wait_for(lambda: toy.host.show(unit) == "inactive", "the unit has ended")
+    assert toy.run("services", "list", "-o", "json").json()[0]["readiness"] == "ready"
     toy.run("services", "stop").expect(0)
 
 

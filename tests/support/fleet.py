@@ -192,22 +192,25 @@ class Fleet:
         """Run the example's playbook to its end."""
         return self.wait(self.begin(*words, **variables))
 
-    def begin(self, *words: str, **variables: Any) -> subprocess.Popen[str]:
+    def begin(self, *words: str, **variables: Any) -> subprocess.Popen[bytes]:
         shutil.rmtree(self.directory / "reports", ignore_errors=True)
         argv = [*self.command("ansible-playbook"), "upgrade.yml", "-e", json.dumps(variables), *words]
-        return subprocess.Popen(
-            argv,
-            cwd=EXAMPLE,
-            env=self.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        with self._log.open("wb") as log:
+            return subprocess.Popen(
+                argv, cwd=EXAMPLE, env=self.environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
 
-    def wait(self, play: subprocess.Popen[str]) -> Play:
-        text, _ = play.communicate(timeout=180)
-        return Play(play.returncode, text, self.directory / "reports")
+    def wait(self, play: subprocess.Popen[bytes]) -> Play:
+        play.wait(timeout=240)
+        return Play(play.returncode, self.said(), self.directory / "reports")
+
+    def said(self) -> str:
+        """What the play has said so far."""
+        return self._log.read_text()
+
+    @property
+    def _log(self) -> Path:
+        return self.directory / "play.log"
 
     def command(self, program: str) -> list[str]:
         return [str(Path(sys.executable).with_name(program)), "-i", str(self.directory / "inventory.yml")]
@@ -220,13 +223,12 @@ class Fleet:
             "LC_ALL": "C.UTF-8",
         }
 
-    def cut_connections(self, name: str) -> int:
-        """Kill the ssh connections to a server, as a network does that goes away; how many there were."""
-        own = list(_processes_with(str(self.directory / "cp" / name)))
-        for pid in own:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        return len(own)
+    def cut_connection(self, name: str) -> bool:
+        """Kill the ssh that holds the connection to a server, as if the network went away; whether there was one."""
+        holder = next(_processes_with(f"{self.directory / 'cp' / name} [mux]"), None)
+        if holder is not None:
+            os.kill(holder, signal.SIGKILL)
+        return holder is not None
 
     def write_inventory(self) -> None:
         rows = {
@@ -265,7 +267,7 @@ def fleet(directory: Path, names: Sequence[str]) -> Iterator[Fleet]:
         made.write_inventory()
         yield made
         for name in names:
-            made.cut_connections(name)
+            made.cut_connection(name)
 
 
 def _make_keys(directory: Path) -> None:
@@ -275,8 +277,7 @@ def _make_keys(directory: Path) -> None:
 
 
 def _processes_with(word: str) -> Iterator[int]:
-    """The ids of processes that have this in their command lines: ssh's that waits for others with its socket, and
-    those that use it."""
+    """The ids of processes that have this in their command lines."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             if word in path.read_bytes().decode(errors="replace"):

@@ -11,10 +11,12 @@ from orchestrator.upgrade.bundle.secret_values import REMOVED
 _KIND = r"[A-Z0-9 ]{0,40}(?:PRIVATE|SECRET|ENCRYPTED)[A-Z0-9 ]{0,20}KEY[A-Z ]{0,10}"
 _BEGIN = re.compile(rf"-{{4,5}} ?BEGIN {_KIND}-{{4,5}}")
 _END = re.compile(rf"-{{4,5}} ?END {_KIND}-{{4,5}}")
-_KEY_LINE = re.compile(
-    r"(?:^|[\s\"'|])[A-Za-z0-9+/=]{1,100}\\?[\"']?,?\s*$|^\s*$|\b(?:Proc-Type|DEK-Info|Version|Comment): "
-)
+# A line of a key ends with its Base64: of some length, or alone, or of characters that words do not have.
 _LONG_KEY_LINE = re.compile(r"(?:^|[\s\"'|])[A-Za-z0-9+/]{32,100}=*\s*$")
+_KEY_LINE = re.compile(
+    rf"{_LONG_KEY_LINE.pattern}|^\s*[\"'|]?\s*[A-Za-z0-9+/=]*\\?[\"']?,?\s*$|"
+    r"(?:^|[\s\"'|])(?=\S*[0-9+/=]|\S+[A-Z])[A-Za-z0-9+/=]{1,100}\s*$|\b(?:Proc-Type|DEK-Info|Version|Comment): "
+)
 _YAML_KEY = re.compile(
     r"(?P<indent>\s*(?:-\s+)?)[\"']?(?P<name>[\w.-]{1,80})[\"']?\s*:\s*(?:[|>][+-]?\d?[+-]?)?\s*(?:#.*)?$"
 )
@@ -58,6 +60,8 @@ class Blocks:
         if (end := _END.search(line)) and not _BEGIN.search(
             line, 0, end.start()
         ):  # its beginning was cut off
+            if len(kept) > 1 and _KEY_LINE.search(kept[-1]) and _LONG_KEY_LINE.search(kept[-2]):
+                kept.pop()
             while kept and _LONG_KEY_LINE.search(kept[-1]):
                 kept.pop()
             count()

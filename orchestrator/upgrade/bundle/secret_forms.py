@@ -12,7 +12,8 @@ from urllib.parse import quote, quote_plus
 # What is shorter is a word or a number that stands in any text ("admin", "8080", "true"): to remove it everywhere
 # would take away what the text says. It is still removed where a name tells what it is (`password: abc`).
 SHORTEST = 6
-_SPECIAL_IN_SHELL = re.compile(r"([^A-Za-z0-9%+,./:=@_-])")
+# What bash's printf %q puts a backslash before, what careful people do, and what patterns need.
+_ESCAPED = [re.compile(one) for one in (r"([^\w%+./:=@-])", r"([^\w%+,./:=@-])", r"([\W_])")]
 _SPECIAL_IN_QUOTES = re.compile(r'([\\"$`])')
 
 
@@ -53,7 +54,7 @@ def _in_shell(value: str) -> Iterator[str]:
     quoted = shlex.quote(value)
     yield quoted[1:-1] if quoted != value else value
     yield value.replace("'", "'\\''")
-    yield _SPECIAL_IN_SHELL.sub(r"\\\1", value)
+    yield from (special.sub(r"\\\1", value) for special in _ESCAPED)
     yield _SPECIAL_IN_QUOTES.sub(r"\\\1", value)
 
 

@@ -20,12 +20,12 @@ _SIGNS = (
 HINT = re.compile(
     r"passw|passphrase|passcode|secret|credential|token|api[_-]?key|(?:access|private|account|encryption|signing|"
     r"secret|shared|master|session|auth|client|license|ssl|tls|host)[_-]?key|authorization|cookie|"
-    r"(?<![a-z])(?:pass|pwd|psk)(?![a-z])|dbpass|masterauth|requirepass|setcredential",
+    r"(?<![a-z])(?:pass|pwd|psk)(?![a-z])|dbpass|masterauth|requirepass",
     re.IGNORECASE,
 )
 # What is said of a secret, not the secret: password_file, tokenType, max-password-length.
 _ABOUT = re.compile(
-    r"(?:file|path|directory|command|url|passwordless|passwordauthentication)$|"
+    r"(?:file|path|directory|command|url|passwordless|passwordauthentication|(?:load|import)_credential)$|"
     r"_(?:files|paths|dir|cmd|uri|endpoint|type|length|len|count|ttl|timeout|expiry|expires|expiration|expired|age|"
     r"days|policy|enabled|required|min|max|size|algorithm|hint|prompt|name|id|store|attempts|retries|limit|version|"
     r"format|location|encrypted|changed|only|samesite|authentication)$"

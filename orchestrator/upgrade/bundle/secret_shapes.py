@@ -65,7 +65,7 @@ _SIGNS = (
         "curl",
         "ldap",
     ),
-    *("openssl", "setcredential", "passw", "identified", "requirepass", "masterauth", "thin:"),
+    *("openssl", "passw", "identified", "requirepass", "masterauth", "thin:"),
 )
 _SHAPES = (
     r"gh[pousr]_[A-Za-z0-9]{20,}",
@@ -83,7 +83,7 @@ _SHAPES = (
     r"SG\.[\w-]{16,}\.[\w-]{16,}",
     r"dop_v1_[0-9a-f]{32,}",
     r"AGE-SECRET-KEY-1[0-9A-Z]{40,}",
-    r"(?<![\w$])\$(?:[1567y]|2[abxy]?|gy|sha1|md5|argon2\w*|pbkdf2[\w-]*|scrypt)\$[\w./$=,+-]{16,}",  # crypt(5)
+    r"(?<![\w$])\$(?:[1567y]|2[abxy]?|gy|sha1|md5|argon2\w*|pbkdf2[\w-]*|scrypt)\$(?:[\w./$=+-]|,(?=[a-z]=)){16,}",  # crypt(5)
 )
 _TOKEN = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(_SHAPES)})")
 _SCHEME = re.compile(r"\b(bearer|basic|negotiate|digest|token)\s{1,4}([\w.~+/-]{6,}=*)", re.IGNORECASE)
@@ -98,7 +98,6 @@ _COMMANDS = (
     ),
     re.compile(r"\bldap\w+\b.{0,200}?\s-w\s*(?P<value>[^\s-]\S*)"),
     re.compile(r"\bopenssl\b.{0,400}?\spass:(?P<value>\S+)"),
-    re.compile(r"\bSetCredential(?:Encrypted)?=[\w.-]+:(?P<value>.+)"),
     re.compile(r"^\s*(?:requirepass|masterauth)\s+(?P<value>\S.*)", re.IGNORECASE),
     re.compile(r"\bidentified\s+(?:with\s+\S+\s+)?by\s+(?:password\s+)?'(?P<value>[^']+)'", re.IGNORECASE),
     re.compile(

@@ -63,7 +63,8 @@ def named_values(line: str) -> Iterator[Span]:
 
 def tells_nothing(value: str) -> bool:
     """Whether it cannot be a secret: a truth value, a path, a mark that one was there."""
-    return bool(_EMPTY.fullmatch(value.strip("\"'\\ ,;)]}")))
+    bare = value.strip("\"'\\ ")
+    return any(_EMPTY.fullmatch(text) for text in (bare, bare.rstrip("\"'\\ ,;)]}")))
 
 
 def _name_around(line: str, hint: "re.Match[str]") -> tuple[int, int]:
@@ -157,12 +158,12 @@ def _in_flow(line: str, start: int) -> bool:
 
 
 def _in_mapping(line: str, begin: int, *, quoted: bool) -> Span | None:
+    if line.startswith(("{", REMOVED), begin):  # what is in it has names of its own
+        return None
     instead = f'"{REMOVED}"' if quoted else REMOVED
     if line[begin : begin + 1] == "[":
         end = line.find("]", begin)
         return Span(begin + 1, end if end > 0 else len(line), instead)
-    if line[begin : begin + 1] == "{":
-        return None  # what is in it has names of its own
     after = _END_OF_ITEM.search(line, begin)
     return Span(begin, after.start() if after else len(line), instead)
 

@@ -219,6 +219,7 @@ def test_asked_to_stop_it_ends_after_the_step(product: Product) -> None:
     wait_for_step(product, "0010")
     status = product.run("status", "-o", "json").json()
     assert status["stop"]["command"] == f"kill -TERM {pid}"
+    assert not status["stop"]["terminal"], "no Ctrl-C reaches it"
     os.kill(pid, signal.SIGTERM)
     wait_for(
         lambda: product.run("status", "-o", "json").json()["stop"]["when"] == "asked", "the request is seen"

@@ -146,6 +146,7 @@ def test_a_real_interrupt_at_a_terminal_reaches_the_command_and_not_the_step(sta
     stack.step("upgrade/0020_b.sh")
     with at_terminal(stack.argv("upgrade", "-y"), stack.environment()) as screen:
         wait_for_step(stack, "0010")
+        assert stack.run("status", "-o", "json").json()["stop"]["terminal"] is True
         screen.type(INTERRUPT)
         assert screen.wait() == 130
         assert "Stopping after upgrade/0010_a.sh" in screen.text

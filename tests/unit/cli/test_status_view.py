@@ -90,9 +90,10 @@ def test_it_says_what_a_request_to_stop_would_do(stop: Stop, words: str) -> None
 
 def test_it_says_how_to_ask() -> None:
     assert text(RUNNING).endswith(f"systemctl stop {UNIT}")
-    attended = replace(RUNNING, unit=None, stop=Stop(True, "after-step", "kill -TERM 812"))
+    attended = replace(RUNNING, unit=None, stop=Stop(True, "after-step", "kill -TERM 812", terminal=True))
     assert text(attended).endswith("Ctrl-C where it runs, or kill -TERM 812")
-    assert text(replace(attended, invoker="deb")).endswith("stay down kill -TERM 812")
+    unattended = replace(attended, stop=Stop(True, "after-step", "kill -TERM 812"))
+    assert text(unattended).endswith("stay down kill -TERM 812")
 
 
 def test_services_on_their_way_are_told_with_what_is_heard_of_them() -> None:
