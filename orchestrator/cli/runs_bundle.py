@@ -109,7 +109,7 @@ def _telling() -> Iterator[Callable[[str], None]]:
 def _conclude(made: "Made") -> None:
     found = made.collection
     where = f"{made.path} ({show_size(made.size)})" if made.path else "The bundle"
-    told = [f"{where}: {len(found.members)} files, {found.removed} secrets removed."]
+    told = [f"{where}: {found.summary()}."]
     if found.missing:
         number = len(found.missing)
         told.append(

@@ -7,7 +7,6 @@ Without systemd, or where logind refuses, there is no lock.
 """
 
 import contextlib
-import subprocess
 from collections.abc import Iterator
 
 from orchestrator.host import facts, processes
@@ -19,7 +18,8 @@ def inhibited(why: str) -> Iterator[None]:
     if not facts.systemd_runs():
         yield
         return
-    holder = processes.hold_open(
+    # Ended by a signal too: it may still be waiting for logind. Its command dies with it.
+    with processes.beside(
         [
             "systemd-inhibit",
             "--what=shutdown:sleep",
@@ -28,18 +28,5 @@ def inhibited(why: str) -> Iterator[None]:
             f"--why={why}",
             "cat",
         ]
-    )
-    try:
+    ):
         yield
-    finally:
-        if holder is not None:
-            _let_go(holder)
-
-
-def _let_go(holder: "subprocess.Popen[bytes]") -> None:
-    assert holder.stdin is not None
-    with contextlib.suppress(OSError):
-        holder.stdin.close()
-    holder.terminate()  # it may still be waiting for logind; its command dies with it
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        holder.wait(2)

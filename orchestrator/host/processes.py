@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -173,24 +173,34 @@ def run_in_place(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> i
         return COMMAND_NOT_FOUND
 
 
-def hold_open(argv: Sequence[str]) -> "subprocess.Popen[bytes] | None":
-    """A command that ends when its input, a pipe of ours, is closed: at the latest when we die. None where it cannot
-    be started."""
+@contextlib.contextmanager
+def beside(argv: Sequence[str]) -> Iterator[None]:
+    """A command that runs while this is entered: its input is a pipe of ours, so that one that reads it ends with us,
+    however we end. Nothing is said where it cannot be started."""
     program = find_program(argv[0])
-    if program is None:
-        return None
-    try:
-        return subprocess.Popen(
-            [program, *argv[1:]],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            env=clean_environment(),
-            start_new_session=True,
-        )
-    except OSError:
-        return None
+    with contextlib.ExitStack() as stack:
+        if program is not None:
+            with contextlib.suppress(OSError):
+                running = subprocess.Popen(
+                    [program, *argv[1:]],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    cwd="/",
+                    env=clean_environment(),
+                    start_new_session=True,
+                )
+                stack.callback(_end, running)
+        yield
+
+
+def _end(running: "subprocess.Popen[bytes]") -> None:
+    assert running.stdin is not None
+    with contextlib.suppress(OSError):
+        running.stdin.close()
+    running.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        running.wait(2)
 
 
 def own_command() -> list[str]:

@@ -70,9 +70,14 @@ def obstacle() -> str:
     for program, package in ((_SSHD, "openssh-server"), ("ssh", "openssh-client"), ("ssh-keygen", "openssh-client")):
         if shutil.which(program) is None:
             return f"a fleet needs {program} (Debian: {package})"
-    if not Path(sys.executable).with_name("ansible-playbook").exists():
+    if not ansible("ansible-playbook").exists():
         return "a fleet needs ansible-core (pip install ansible-core)"
     return ""
+
+
+def ansible(program: str) -> Path:
+    """A program of ansible-core, which stands beside the interpreter of the tests."""
+    return Path(sys.executable).with_name(program)
 
 
 class Server:
@@ -213,7 +218,7 @@ class Fleet:
         return self.directory / "play.log"
 
     def command(self, program: str) -> list[str]:
-        return [str(Path(sys.executable).with_name(program)), "-i", str(self.directory / "inventory.yml")]
+        return [str(ansible(program)), "-i", str(self.directory / "inventory.yml")]
 
     def environment(self) -> dict[str, str]:
         return {

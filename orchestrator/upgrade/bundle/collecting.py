@@ -38,6 +38,13 @@ class Collection:
     def removed(self) -> int:
         return sum(member.removed for member in self.members)
 
+    def summary(self) -> str:
+        """`47 files, 1 secret removed`."""
+        numbers = ((len(self.members), "file"), (self.removed, "secret"))
+        return (
+            ", ".join(f"{number} {noun}{'' if number == 1 else 's'}" for number, noun in numbers) + " removed"
+        )
+
 
 def collect(
     sources: Iterable[Source], redactor: Redactor, archive: Archive, tell: Callable[[str], None]

@@ -23,7 +23,7 @@ def render_text(heading: Mapping[str, str], found: Collection) -> str:
     width = max((len(name) for name in heading), default=0)
     lines += [f"{name + ':':<{width + 1}} {value}" for name, value in heading.items()]
     lines += ["", *textwrap.wrap(_REMOVED.replace("\n", " "), 100), ""]
-    lines += [f"{len(found.members)} files, {found.removed} secrets removed", ""]
+    lines += [found.summary(), ""]
     longest = max((len(member.path) for member in found.members), default=4)
     lines.append(f"{'bytes':>10}  {'removed':>7}  {'file':<{longest}}  what it is")
     for member in found.members:

@@ -28,5 +28,7 @@ def test_it_does_not(name: str) -> None:
 
 
 def test_files_of_secrets_are_told_by_their_keys() -> None:
-    assert all(map(names_file, ("password_file", "token_path", "client_key", "signing_key", "netrc", "secretFile")))
+    assert all(
+        map(names_file, ("password_file", "token_path", "client_key", "signing_key", "netrc", "secretFile"))
+    )
     assert not any(map(names_file, ("file", "path", "password", "log_file", "ca", "client_certificate")))

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The example for Ansible on products of this machine: what a look says at once, policies, hooks, timeouts; and that
+its parts agree with each other and with the program.
+
+Over ssh and with systemd it is played in tests/e2e/test_fleet.py.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from orchestrator.errors import ExitCode
+from tests.support.fleet import EXAMPLE, Play, ansible
+from tests.support.product import ROOT, Product
+from tests.support.requirements import require
+from tests.support.servers import wait_until
+
+ROLE = EXAMPLE / "roles" / "orchestrator_upgrade"
+LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "orchestrator_become": False}
+
+
+@dataclass
+class Farm:
+    """Products that stand for servers, each with a configuration of its own, and an inventory of them."""
+
+    directory: Path
+    products: dict[str, Product] = field(default_factory=dict)
+    hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def add(self, name: str, **variables: Any) -> Product:
+        place = self.directory / name
+        place.mkdir()
+        product = self.products[name] = Product(place)
+        self.hosts[name] = {**LOCAL, "orchestrator_config": str(product.file), **variables}
+        return product
+
+    def play(self, *words: str, **variables: Any) -> Play:
+        program = self.directory / "orchestrator"
+        program.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m orchestrator "$@"\n')
+        program.chmod(0o755)
+        inventory = self.directory / "inventory.yml"
+        inventory.write_text(yaml.safe_dump({"orchestrator": {"hosts": self.hosts}}))
+        reports = self.directory / "reports"
+        given = {
+            "orchestrator_command": str(program),
+            "orchestrator_reports": str(reports),
+            "orchestrator_poll": 1,
+            "orchestrator_waves": ["100%"],
+            **variables,
+        }
+        done = subprocess.run(
+            [ansible("ansible-playbook"), "-i", inventory, "upgrade.yml", "-e", json.dumps(given), *words],
+            cwd=EXAMPLE,
+            env={**os.environ, "ANSIBLE_HOME": str(self.directory / "home"), "LC_ALL": "C.UTF-8"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return Play(done.returncode, done.stdout + done.stderr, reports)
+
+
+@pytest.fixture
+def farm(tmp_path: Path) -> Iterator[Farm]:
+    require(ansible("ansible-playbook").exists(), "ansible-core is not installed")
+    yield Farm(tmp_path)
+
+
+def outcomes(play: Play) -> dict[str, str]:
+    return {name: row["outcome"] for name, row in play.summary.items()}
+
+
+def told(play: Play, name: str) -> str:
+    return " ".join(f"{one['where']}: {one['what']} ({one['hint']})" for one in play.summary[name]["against"])
+
+
+def test_a_look_tells_everything_that_speaks_against_an_upgrade_of_any_server(farm: Farm) -> None:
+    farm.add("well").step("upgrade/0100_a.sh")
+    farm.add("risky").step("upgrade/0130_b.sh", header="#risk: drops the table of old orders")
+    farm.add("mistaken").config["services"] = {"db": {"tier": "nonsense"}}
+    farm.products["mistaken"].save()
+    farm.add("absent", orchestrator_command="/nonexistent/orchestrator")
+    farm.add("gone", ansible_connection="ssh", ansible_host="127.0.0.1", ansible_port=1)
+    busy = farm.add("busy")
+    done = busy.directory / "done"
+    busy.step("upgrade/0100_a.sh", f"while [ ! -e {done} ]; do sleep 0.1; done")
+    with subprocess.Popen(busy.argv("upgrade", "-y"), env=busy.environment(), stdout=subprocess.DEVNULL):
+        wait_until(lambda: busy.ran() == ["0100"], "the step of the busy one")
+        play = farm.play(orchestrator_wait_running=0)
+        done.touch()
+    play.expect(2)
+
+    assert outcomes(play) == {
+        "well": "not-begun",
+        "risky": "refused",
+        "mistaken": "refused",
+        "absent": "refused",
+        "gone": "unreachable",
+        "busy": "busy",
+    }
+    assert "drops the table of old orders" in told(play, "risky")
+    assert 'orchestrator_accept: ["0130"]' in told(play, "risky")
+    assert "services.db.tier" in told(play, "mistaken")
+    assert "No such file" in told(play, "absent")
+    assert "Connection refused" in told(play, "gone")
+    assert "is under way since" in told(play, "busy")
+    assert "5 of 6 servers cannot be upgraded now" in play.text
+    assert not farm.products["well"].ran()
