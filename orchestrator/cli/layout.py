@@ -8,7 +8,7 @@ import re
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.cli.wording import Line, clean
 
@@ -17,6 +17,7 @@ _LEAST_ROOM = 24
 # ... and where it would be a narrow pillar of many lines.
 _MOST_LINES, _ENOUGH_ROOM = 2, 40
 _BELOW = "      "
+_UNDER = "    "
 _GAP = re.compile(r" {2,}")
 
 
@@ -90,3 +91,22 @@ def in_columns(rows: Iterable[Sequence[str]], style: str = "") -> list[Entry]:
         return "".join(f"{cell}  " for cell in padded)
 
     return [Entry(head(row), row[-1], style) for row in rows]
+
+
+def in_table(rows: Sequence[Sequence[str]], width: int | None, styles: Sequence[str] = ()) -> list[Entry]:
+    """Rows in columns, the first row their heads; where these are too wide, the first cell of each stands above the
+    others. On a terminal a last column without any text is left out. `styles`: of rows."""
+    if width is not None and len(rows) > 1 and not any(row[-1] for row in rows[1:]):
+        rows = [row[:-1] for row in rows]
+    entries = in_columns(rows)
+    beside = max((cells(entry.text) for entry in entries), default=0)
+    head = max((cells(entry.head) for entry in entries), default=0)
+    above: list[Entry] = []
+    if width is not None and head + min(beside, _LEAST_ROOM) > width and len(rows[0]) > 2:
+        above = [Entry("", row[0]) for row in rows]
+        entries = [Entry(_UNDER + other.head, other.text) for other in in_columns([row[1:] for row in rows])]
+    styled = []
+    for number, entry in enumerate(entries):
+        style = styles[number] if number < len(styles) else ""
+        styled += [replace(one, style=style) for one in (*above[number : number + 1], entry)]
+    return styled

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`orchestrator runs ...`: the record of earlier runs."""
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -8,7 +9,6 @@ import typer
 from orchestrator.cli import runs_bundle, runs_report
 from orchestrator.cli.options import ConfigOption, Output, OutputOption, read_setting
 from orchestrator.cli.wording import describe, leftovers, stopped
-from orchestrator.config.quantities import show_duration
 from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ RunArgument = Annotated[
 @app.command("list")
 def list_all(config: ConfigOption = None, output: OutputOption = Output.AUTO) -> None:
     """List all runs, oldest first."""
+    from orchestrator.cli.runs_view import list_rows
     from orchestrator.cli.terminal import show_json, show_table
     from orchestrator.upgrade.runs import list_runs
 
@@ -36,27 +37,8 @@ def list_all(config: ConfigOption = None, output: OutputOption = Output.AUTO) ->
     elif not runs:
         typer.echo("No run yet.")
     else:
-        rows = [
-            (
-                run.id,
-                _versions(state),
-                state.outcome or "unfinished",
-                str(len(_ran(state))),
-                show_duration(state.downtime) if state.downtime else "-",
-            )
-            for run, state in runs
-        ]
-        show_table(("run", "version", "outcome", "steps", "downtime"), rows, output)
-
-
-def _versions(state: "RunState") -> str:
-    if state.from_version in (None, state.to_version):
-        return state.to_version or "-"
-    return f"{state.from_version} -> {state.to_version or '?'}"
-
-
-def _ran(state: "RunState") -> list[str]:
-    return [step for step in state.attempts if step.startswith(("default/", "upgrade/"))]
+        rows = list_rows([(run.id, state) for run, state in runs], sys.stdout.encoding)
+        show_table(("run", "version", "outcome", "steps", "downtime", ""), rows, output)
 
 
 def _summary(run: "RunDirectory", state: "RunState") -> dict[str, Any]:
@@ -65,6 +47,7 @@ def _summary(run: "RunDirectory", state: "RunState") -> dict[str, Any]:
         "started": state.started,
         "ended": state.ended or None,
         "user": state.user,
+        "invoker": state.invoker,
         "from_version": state.from_version,
         "to_version": state.to_version,
         "outcome": state.outcome or "unfinished",
@@ -92,13 +75,15 @@ def _summary(run: "RunDirectory", state: "RunState") -> dict[str, Any]:
 
 @app.command()
 def show(run: RunArgument = "last", config: ConfigOption = None, output: OutputOption = Output.AUTO) -> None:
-    """Show what a run did: every attempt at every step, and the services."""
+    """Show what a run did: phases, services, every attempt at every step."""
+    from orchestrator.cli.runs_view import course, course_rows, ending, heading
     from orchestrator.cli.terminal import say, show_json, show_table
-    from orchestrator.cli.wording import Line
+    from orchestrator.upgrade import lock
     from orchestrator.upgrade.journal import read_journal
     from orchestrator.upgrade.runs import find_run
 
-    directory = find_run(read_setting(config).config.state_dir, run)
+    state_dir = read_setting(config).config.state_dir
+    directory = find_run(state_dir, run)
     state = directory.state()
     if output is Output.JSON:
         events = [
@@ -106,19 +91,13 @@ def show(run: RunArgument = "last", config: ConfigOption = None, output: OutputO
         ]
         show_json({**_summary(directory, state), "events": events})
         return
-    told = f"{directory.id}  {_versions(state)}  {state.outcome or 'unfinished'}  by {state.user}"
-    say([Line(told, "bold")])
-    rows = [
-        (a.time[11:19], a.step, str(a.number), a.status or "running", show_duration(a.seconds), a.message)
-        for attempts in state.attempts.values()
-        for a in attempts
-    ]
+    running = lock.is_held(state_dir) and lock.read_holder(state_dir).get("run") == directory.id
+    say(heading(directory.id, state, running=running), output)
+    rows = course(read_journal(directory.journal))
     if rows:
-        show_table(("time", "step", "try", "status", "took", "message"), rows, output)
-    if state.stop_reason:
-        say([Line(f"stopped: {state.stop_reason}", "bad")])
-    if state.debts:
-        say([Line(f"still to undo: {', '.join(sorted(state.debts))}", "bad")])
+        styles = [row.style for row in rows]
+        show_table(("time", "status", "took", "what"), course_rows(rows), output, styles)
+    say(ending(state), output)
 
 
 @app.command()
@@ -151,7 +130,6 @@ def log(
 def _show_step_log(directory: "RunDirectory", wanted: str, attempt: int) -> None:
     """Copy the log to stdout, as bytes: it may be large and is not ours to judge."""
     import shutil
-    import sys
 
     state = directory.state()
     names = [name for name in state.attempts if _means(wanted, name)]

@@ -45,7 +45,9 @@ def list_all(config: ConfigOption = None, output: OutputOption = Output.AUTO) ->
     elif not rows:
         typer.echo("No services are configured.")
     else:
-        shown = [(r[0], r[1], r[2], r[3], r[7], _remarks(r[5], r[6], r[8] or r[4])) for r in rows]
+        shown = [
+            (r[0], r[1], r[2], r[3], r[7], _remarks(r[5], r[6], r[8] or _news(r[4], r[3]))) for r in rows
+        ]
         show_table(("service", "tier", "manager", "state", "readiness", "remarks"), shown, output)
 
 
@@ -64,6 +66,11 @@ def _row(service: "ControlledService") -> tuple[str, str, str, str, str, bool, b
         verdict.readiness.value,
         verdict.reason,
     )
+
+
+def _news(detail: str, state: str) -> str:
+    """What a manager says of a service, unless that is its state once more."""
+    return "" if detail == state else detail
 
 
 def _remarks(enabled: bool, held: bool, reason: str) -> str:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cli.layout import Entry, fold, in_columns
+from orchestrator.cli.layout import Entry, fold, in_table
 from orchestrator.cli.options import Output
 from orchestrator.cli.wording import Line
 
@@ -53,10 +53,14 @@ def say(items: Iterable[Line | Entry], output: Output = Output.AUTO) -> None:
         console.print(Text(line.text, STYLES[line.style]), soft_wrap=True)
 
 
-def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], output: Output = Output.AUTO) -> None:
+def show_table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    output: Output = Output.AUTO,
+    styles: Sequence[str] = (),
+) -> None:
     """A table that fits the terminal; the last column takes what is left. Unbounded without a terminal."""
-    head, *entries = in_columns([columns, *rows])
-    say([Entry(head.head, head.text, "bold"), *entries], output)
+    say(in_table([columns, *rows], _columns(), ["bold", *styles]), output)
 
 
 def show_json(content: Any) -> None:

@@ -5,10 +5,10 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 
 from orchestrator.cli import plan as plan_command
@@ -34,10 +34,14 @@ if TYPE_CHECKING:
     from orchestrator.upgrade.begin import UpgradeOptions
     from orchestrator.upgrade.detaching import Detached, EndedAtOnce
 
-# Who begins a run; one that is detached keeps what it was in the foreground.
-INVOKERS = ("terminal", "unattended", "deb", "rpm", "boot")
-
 app = typer.Typer(add_completion=False)
+
+
+class Invoker(StrEnum):
+    """Who began a command that goes on in the background; it knows of no terminal any more."""
+
+    TERMINAL = "terminal"
+    UNATTENDED = "unattended"
 
 
 @app.command()
@@ -80,9 +84,7 @@ def upgrade(
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show all output of the steps.")] = False,
     output: OutputOption = Output.AUTO,
-    invoker: Annotated[
-        str, typer.Option("--invoker", hidden=True, click_type=click.Choice(["", *INVOKERS]))
-    ] = "",
+    invoker: Annotated[Invoker | None, typer.Option("--invoker", hidden=True)] = None,
 ) -> None:
     """Run what is due, in the service state each phase promises; continue a run that did not end."""
     from orchestrator.cli.reporters import watching
@@ -98,7 +100,7 @@ def upgrade(
         if_pending=if_pending,
         wait_lock=seconds_of(wait_lock),
         wait_packages=seconds_of(wait_packages),
-        invoker=invoker or ("terminal" if can_ask() else "unattended"),
+        invoker=invoker or (Invoker.TERMINAL if can_ask() else Invoker.UNATTENDED),
     )
     if detach and dry_run:
         raise UsageError("--detach and --dry-run exclude each other: a plan needs no background")

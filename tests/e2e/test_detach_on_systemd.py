@@ -99,9 +99,10 @@ def test_it_is_a_unit_that_ends_after_the_step_when_it_is_stopped(toy: Toy) -> N
 
 
 def test_services_that_it_starts_outlive_it(toy: Toy) -> None:
-    toy.step("upgrade/0010_a.sh", "sleep 0.3")
+    toy.step("upgrade/0010_a.sh", UNTIL_GO)
     toy.run("services", "start").expect(0)
     unit = toy.detach()["unit"]
+    toy.go()
     toy.wait_for_end()
     wait_for(lambda: toy.host.show(unit) == "inactive", "the unit has ended")
     assert toy.run("services", "list", "-o", "json").json()[0]["readiness"] == "ready"
@@ -109,8 +110,9 @@ def test_services_that_it_starts_outlive_it(toy: Toy) -> None:
 
 
 def test_no_failed_unit_is_left_of_a_run_that_fails(toy: Toy) -> None:
-    toy.step("upgrade/0010_a.sh", "sleep 0.3; exit 1")
+    toy.step("upgrade/0010_a.sh", f"{UNTIL_GO}; exit 1")
     unit = toy.detach()["unit"]
+    toy.go()
     assert toy.run("attach").code == 1
     wait_for(lambda: toy.host.show(unit, "LoadState") == "not-found", "the unit is gone")
     assert toy.host.systemctl("is-failed", "orchestrator-*", check=False).returncode != 0

@@ -82,7 +82,7 @@ def test_a_first_installation_counts_the_one_shots_as_done_and_starts_the_applic
 def test_two_packages_in_one_transaction_cause_one_run_at_its_end_and_what_is_erased_leaves_the_data(
     server: Server,
 ) -> None:
-    dnf = server.install("bookshelf", "bookshelf-covers").expect(0)
+    dnf = server.install("bookshelf-2.0", "bookshelf-covers").expect(0)
 
     (run,) = (run for run in server.runs() if run[0]["steps"] > 1)
     assert run[0]["invoker"] == "rpm"
@@ -112,7 +112,7 @@ def test_a_step_that_fails_is_a_warning_of_the_transaction_and_the_run_is_contin
 ) -> None:
     server.offer(StepPackage("extra", "1.0", {EXTRA: f"test -e /opt/mended\n{RECORD_EXTRA}"}))
 
-    dnf = server.install("bookshelf", "extra").expect(0)
+    dnf = server.install("bookshelf-2.0", "extra").expect(0)
 
     assert "3700_extra.sh" in dnf.out + dnf.err
     assert "orchestrator upgrade" in dnf.out + dnf.err
@@ -132,7 +132,7 @@ def test_in_an_image_the_upgrade_is_recorded_and_the_first_boot_runs_it(server: 
     server.host.cut()
     root = server.host.path("/")
     if way == "chroot":
-        command = in_image(root, *server.install_command("bookshelf"))
+        command = in_image(root, *server.install_command("bookshelf-2.0"))
     else:
         package = next(root.glob("opt/repository/bookshelf-2.0*"))
         command = ["rpm", f"--root={root}", "--force-debian", "--upgrade", str(package)]
@@ -146,7 +146,7 @@ def test_in_an_image_the_upgrade_is_recorded_and_the_first_boot_runs_it(server: 
     )
     assert done.returncode == 0, done.stdout + done.stderr
     request = server.request()
-    assert request is not None
+    assert request is not None, done.stdout + done.stderr
     assert request["at_boot"]
     assert server.changes() == []
 

@@ -40,7 +40,8 @@ class Farm:
         place = self.directory / name
         place.mkdir()
         product = self.products[name] = Product(place)
-        self.hosts[name] = {**LOCAL, "orchestrator_config": str(product.file), **variables}
+        own = {"orchestrator_command": str(self.directory / "orchestrator"), "orchestrator_config": str(product.file)}
+        self.hosts[name] = {**LOCAL, **own, **variables}
         return product
 
     def play(self, *words: str, **variables: Any) -> Play:
@@ -51,7 +52,6 @@ class Farm:
         inventory.write_text(yaml.safe_dump({"orchestrator": {"hosts": self.hosts}}))
         reports = self.directory / "reports"
         given = {
-            "orchestrator_command": str(program),
             "orchestrator_reports": str(reports),
             "orchestrator_poll": 1,
             "orchestrator_waves": ["100%"],
@@ -65,6 +65,7 @@ class Farm:
             text=True,
             check=False,
         )
+        print(done.stdout)
         return Play(done.returncode, done.stdout + done.stderr, reports)
 
 
@@ -108,9 +109,53 @@ def test_a_look_tells_everything_that_speaks_against_an_upgrade_of_any_server(fa
     }
     assert "drops the table of old orders" in told(play, "risky")
     assert 'orchestrator_accept: ["0130"]' in told(play, "risky")
-    assert "services.db.tier" in told(play, "mistaken")
+    assert "services.db: 'manager' is missing" in told(play, "mistaken")
     assert "No such file" in told(play, "absent")
     assert "Connection refused" in told(play, "gone")
     assert "is under way since" in told(play, "busy")
     assert "5 of 6 servers cannot be upgraded now" in play.text
     assert not farm.products["well"].ran()
+
+
+def test_policies_and_hooks_are_those_of_each_server(farm: Farm) -> None:
+    before, after = farm.directory / "before.yml", farm.directory / "after.yml"
+    note = {"argv": ["sh", "-c", "echo {{ item }} >>{{ trace }}"]}
+    for path, word in ((before, "out"), (after, "in")):
+        task = {"name": "Note", "ansible.builtin.command": note, "loop": [word], "changed_when": True}
+        path.write_text(yaml.safe_dump([task]))
+    hooks = {"orchestrator_pre_upgrade_tasks": str(before), "orchestrator_post_upgrade_tasks": str(after)}
+    risky = farm.add(
+        "risky",
+        orchestrator_accept=["0130"],
+        orchestrator_skip=["0140_later.sh"],
+        orchestrator_skip_reason="on Sunday",
+        trace=str(farm.directory / "risky" / "trace"),
+        **hooks,
+    )
+    risky.step("upgrade/0130_a.sh", header="#risk: drops the table of old orders")
+    risky.step("upgrade/0140_later.sh")
+    lossy = farm.add("lossy", orchestrator_tolerate=[3])
+    lossy.step("upgrade/0100_a.sh", "exit 1", header="#on-failure: continue")
+    idle = farm.add("idle", **hooks, trace=str(farm.directory / "idle" / "trace"))
+    idle.step("default/0100_always.sh")
+    late = farm.add("late", orchestrator_timeout=1)
+    late.step("upgrade/0100_a.sh", "sleep 30")
+    stuck = farm.add("stuck", orchestrator_pre_upgrade_tasks=str(before))  # has no `trace`
+    stuck.step("upgrade/0100_a.sh")
+
+    play = farm.play().expect(2)
+
+    assert outcomes(play) == {
+        "risky": "done",
+        "lossy": "done-with-losses",
+        "idle": "nothing-to-do",
+        "late": "still-running",
+        "stuck": "play-failed",
+    }
+    assert {name for name, row in play.summary.items() if row["failed"]} == {"late", "stuck"}
+    assert risky.ran() == ["out", "0130", "in"]
+    assert idle.ran() == []
+    assert stuck.ran() == []
+    assert "Note" in play.summary["stuck"]["reason"]
+    report = json.loads((play.collected / "risky.json").read_text())
+    assert {consent["question"] for consent in report["consents"]} == {"0130", "continue"}

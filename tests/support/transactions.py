@@ -181,7 +181,9 @@ class Server:
             (place / "Packages").write_bytes(index.stdout)
             self.run("apt-get", "-qq", "update").expect(0)
         else:
-            _run("/usr/bin/createrepo_c", "--quiet", "--update", str(place))
+            # It would put the new list in the old one's place by a rename, which an overlay does not do.
+            shutil.rmtree(place / "repodata", ignore_errors=True)
+            _run("/usr/bin/createrepo_c", "--quiet", str(place))
 
     def _built(self, package: StepPackage) -> Path:
         return package.deb(self.workshop) if self.kind == "deb" else package.rpm(self.workshop)

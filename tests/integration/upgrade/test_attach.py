@@ -4,7 +4,6 @@
 import json
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -37,24 +36,36 @@ def go(product: Product) -> None:
     (product.directory / "go").touch()
 
 
-def attached(product: Product, *words: str) -> "subprocess.Popen[str]":
-    """One that has shown what there was to see already."""
-    process = product.start("attach", *words)
-    time.sleep(0.8)
-    return process
+class Watcher:
+    """`attach`, which has said something already; what it says goes to files."""
 
+    def __init__(self, product: Product, *words: str) -> None:
+        self._out, self._err = product.directory / "watcher.out", product.directory / "watcher.err"
+        with self._out.open("w") as out, self._err.open("w") as err:
+            self.process = subprocess.Popen(
+                product.argv("attach", *words),
+                env=product.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+        wait_for(lambda: self._out.stat().st_size + self._err.stat().st_size > 0, "it says something")
 
-def end(process: "subprocess.Popen[str]") -> Outcome:
-    out, err = process.communicate(timeout=30)
-    return Outcome(process.returncode, out, err)
+    def end(self) -> Outcome:
+        try:
+            return Outcome(self.process.wait(30), self._out.read_text(), self._err.read_text())
+        finally:
+            self.process.kill()
+            self.process.wait()
 
 
 def test_without_a_terminal_it_has_the_lines_of_the_run(
     product: Product, running: subprocess.Popen[str]
 ) -> None:
-    watcher = attached(product)
+    watcher = Watcher(product)
     go(product)
-    outcome = end(watcher).expect(0)
+    outcome = watcher.end().expect(0)
     lines = outcome.out.splitlines()
     assert lines[0].startswith("Run 0001-")
     for line in ("Phase backends-down", "  run    upgrade/0010_a.sh", "0010_a.sh: one"):
@@ -65,18 +76,18 @@ def test_without_a_terminal_it_has_the_lines_of_the_run(
 
 
 def test_as_json_it_has_the_journals_events(product: Product, running: subprocess.Popen[str]) -> None:
-    watcher = attached(product, "-o", "json")
+    watcher = Watcher(product, "-o", "json")
     go(product)
-    outcome = end(watcher).expect(0)
+    outcome = watcher.end().expect(0)
     assert outcome.events() == product.journal()
     assert running.wait(10) == 0
 
 
 def test_its_status_is_that_of_the_run(product: Product, running: subprocess.Popen[str]) -> None:
     product.step("upgrade/3010_b.sh", "echo no; exit 3")
-    watcher = attached(product)
+    watcher = Watcher(product)
     go(product)
-    outcome = end(watcher).expect(1)
+    outcome = watcher.end().expect(1)
     assert "The run stopped in phase backends-up" in outcome.out
     assert "upgrade/3010_b.sh failed: exit status 3" in outcome.err
     assert running.wait(10) == 1
@@ -95,10 +106,10 @@ def test_when_the_run_has_ended_it_says_how(product: Product) -> None:
 def test_a_runner_that_dies_is_told_with_what_goes_on(
     product: Product, running: subprocess.Popen[str]
 ) -> None:
-    watcher = attached(product)
+    watcher = Watcher(product)
     running.kill()
     running.communicate()
-    outcome = end(watcher).expect(1)
+    outcome = watcher.end().expect(1)
     assert "died without a word" in outcome.err
     assert f"continue with: orchestrator upgrade --config {product.file}" in outcome.err
     assert "died without a word" in product.run("attach").expect(1).out
@@ -115,9 +126,9 @@ def test_a_run_that_is_continued_is_followed_from_there_with_the_step_that_still
     wait_for(
         lambda: any(e["event"] == "note" and "still runs" in e["text"] for e in product.journal()), "adopted"
     )
-    watcher = attached(product)
+    watcher = Watcher(product)
     go(product)
-    out = end(watcher).expect(0).out
+    out = watcher.end().expect(0).out
     assert out.splitlines()[0].endswith("continues, to version 2.0: 2 steps to do")
     assert "0010_a.sh: three" in out
     assert second.wait(10) == 0
@@ -128,11 +139,11 @@ def test_it_waits_for_a_run_that_is_about_to_begin(product: Product) -> None:
     product.step("upgrade/0010_a.sh", "sleep 0.3")
     with at_terminal(product.argv("upgrade"), product.environment()) as screen:
         screen.expect("Go on?")
-        watcher = attached(product)
-        assert watcher.poll() is None
+        watcher = Watcher(product)
+        assert watcher.process.poll() is None
         screen.type("y\n")
         assert screen.wait() == 0
-    outcome = end(watcher).expect(0)
+    outcome = watcher.end().expect(0)
     assert "Waiting for orchestrator upgrade (pid " in outcome.err
     assert "Upgrade done" in outcome.out
 

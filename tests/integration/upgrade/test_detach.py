@@ -76,7 +76,7 @@ def test_it_leads_a_session_of_its_own_without_a_terminal(product: Product) -> N
 
 
 def test_questions_are_asked_in_the_foreground_and_the_consent_goes_along(product: Product) -> None:
-    product.step("upgrade/0010_a.sh", "sleep 0.3", "#risk: deletes all the books")
+    product.step("upgrade/0010_a.sh", until_go(product), "#risk: deletes all the books")
     with at_terminal(product.argv("upgrade", "--detach"), product.environment()) as screen:
         screen.expect("deletes all the books")
         screen.expect("Type yes to agree")
@@ -86,6 +86,7 @@ def test_questions_are_asked_in_the_foreground_and_the_consent_goes_along(produc
         screen.type("y\n")
         assert screen.wait() == 0
         screen.expect("goes on in the background")
+    go(product)
     wait_for_end(product)
     assert product.history() == {"0010_a.sh": "done"}
     answers = {event["question"]: event["by"] for event in product.journal() if event["event"] == "answered"}

@@ -53,11 +53,14 @@ def test_a_run_that_fails_and_is_continued(telling: Stack, output: str) -> None:
 
 
 def test_a_run_that_is_interrupted_at_a_terminal(telling: Stack) -> None:
-    telling.step("upgrade/0010_a.sh", "echo one; sleep 1", "#estimate: 2s")
+    until_go = f"while [ ! -e {telling.directory}/go ]; do sleep 0.05; done"
+    telling.step("upgrade/0010_a.sh", f"echo one; {until_go}", "#estimate: 2s")
     telling.step("upgrade/3010_b.sh")
     with at_terminal(watched(telling, "upgrade", "-y"), telling.environment()) as screen:
         wait_for_step(telling, "0010")
         screen.type(INTERRUPT)
+        screen.expect("Stopping after")
+        (telling.directory / "go").touch()
         assert screen.wait() == 130
     assert imported(telling) == []
 
