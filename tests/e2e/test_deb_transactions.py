@@ -72,7 +72,8 @@ def server(installed: Installed) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def upgraded(installed: Installed) -> Iterator[tuple[Server, Outcome]]:
-    """bookshelf 2.0 and bookshelf-covers, both of one transaction. What tests do to it leaves bookshelf 2.0 at work."""
+    """bookshelf 2.0 and bookshelf-covers, both of one transaction. What tests do to it leaves bookshelf 2.0 at work, up to
+    the last of them."""
     with installed.server.like_this("deb-2") as made:
         yield made, made.install("bookshelf", "bookshelf-covers")
 
@@ -145,6 +146,18 @@ def test_an_older_version_is_refused_before_it_is_unpacked(upgraded: tuple[Serve
     assert "was last upgraded by 2.0, this is 1.0" in apt.out
     assert server.run("dpkg-query", "-W", "-f", "${Version}", "bookshelf").out == "2.0"
     all_is_well(server, ALL_CHANGES)
+
+
+def test_an_older_version_is_welcome_when_the_data_was_purged(upgraded: tuple[Server, Outcome]) -> None:
+    server, _ = upgraded
+    server.run("apt-get", "-y", "purge", "bookshelf").expect(0)
+
+    server.install("bookshelf=1.0").expect(0)
+
+    assert server.health()["version"] == "1.0"
+    assert server.titles() == []
+    assert server.history() == BASELINE
+    assert not server.pending()
 
 
 def test_removal_leaves_the_data_and_purge_takes_it(server: Server) -> None:

@@ -58,6 +58,7 @@ _FILES: tuple[tuple[str, str], ...] = (
     ("/proc/pressure/memory", "pressure on memory"),
     ("/proc/pressure/io", "pressure on disks"),
 )
+_MOST_OF_PACKAGE_LOG = 256 << 10
 _PACKAGE_LOGS = (
     "/var/log/dpkg.log",
     "/var/log/apt/history.log",
@@ -117,7 +118,11 @@ def _packages(commands: Commands) -> Iterator[Source]:
     for log in _PACKAGE_LOGS:
         name = log.removeprefix("/var/log/").replace("/", "-")
         yield file_source(
-            f"host/{name}", "what the package manager did", Path(log), most=1 << 20, optional=True
+            f"host/{name}",
+            "what the package manager did",
+            Path(log),
+            most=_MOST_OF_PACKAGE_LOG,
+            optional=True,
         )
 
 

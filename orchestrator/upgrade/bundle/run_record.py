@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from orchestrator.upgrade.bundle.redaction import Redactor
 from orchestrator.upgrade.bundle.sources import (
@@ -99,7 +100,7 @@ def _scripts(subject: Subject) -> Iterator[Source]:
     from orchestrator.upgrade.scripts import find_steps
 
     found = find_steps(subject.setting.config.scripts, subject.setting.registry)
-    plan = {step["id"]: step for step in subject.run.saved_plan().get("steps", ())} if subject.run else {}
+    plan = _planned(subject)
     listed = [
         {
             "id": step.id,
@@ -121,6 +122,16 @@ def _scripts(subject: Subject) -> Iterator[Source]:
             changed = plan.get(step.id, {}).get("sha256") not in (None, step.sha256)
             what = "a step, CHANGED since the run" if changed else "a step of the run"
             yield file_source(f"scripts/{step.id}", what, step.path, most=_MOST_OF_SCRIPT)
+
+
+def _planned(subject: Subject) -> dict[str, dict[str, Any]]:
+    """The steps of the run's plan by id; none where that cannot be read."""
+    if subject.run is None:
+        return {}
+    try:
+        return {step["id"]: step for step in subject.run.saved_plan().get("steps", ())}
+    except OSError:
+        return {}
 
 
 def log_sources(subject: Subject, commands: Commands, most: int) -> Iterator[Source]:

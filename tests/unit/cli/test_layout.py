@@ -3,6 +3,7 @@
 
 import random
 import string
+from collections.abc import Sequence
 
 import pytest
 
@@ -11,7 +12,7 @@ from orchestrator.cli.layout import cells, fold, in_table
 HEADS = ("step", "phase", "runs", "name")
 
 
-def shown(rows: list[tuple[str, ...]], width: int | None) -> list[str]:
+def shown(rows: Sequence[tuple[str, ...]], width: int | None) -> list[str]:
     return [line.text for entry in in_table(rows, width) for line in fold(entry, width)]
 
 
