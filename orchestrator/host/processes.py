@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The only module that starts processes.
+"""Starting processes.
 
-`run` is for external commands whose output is read (through sh). `spawn_daemon` starts a service that
-outlives us. `Shim` runs steps, which must neither be harmed by our death nor lost to us (see shim.py).
+`run` is for external commands whose output is read (through sh). `spawn_daemon` starts a service that outlives us,
+`Background` this program once more. Steps are started under the shim, by `shimmed`, and by no other module.
 """
 
 import contextlib
 import grp
-import json
 import os
 import pwd
-import select
 import shutil
 import signal
 import subprocess
@@ -18,12 +16,10 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from orchestrator.host import shim
 from orchestrator.host.facts import ProcessId, boot_id, identify
 from orchestrator.host.files import write_all
 
@@ -90,11 +86,11 @@ def run(
     with contextlib.ExitStack() as stack:
         given: IO[bytes] = stack.enter_context(open(os.devnull, "rb"))
         if stdin:
-            given = stack.enter_context(_memory_file())
+            given = stack.enter_context(memory_file())
             write_all(given.fileno(), stdin)
             given.seek(0)
-        out = stack.enter_context(log.open("ab", buffering=0) if log else _memory_file())
-        err = out if log else stack.enter_context(_memory_file())
+        out = stack.enter_context(log.open("ab", buffering=0) if log else memory_file())
+        err = out if log else stack.enter_context(memory_file())
         try:
             command = sh.Command(program)(
                 *argv[1:],
@@ -126,7 +122,7 @@ def run(
         finally:
             timer.cancel()
         code = int(command.exit_code)
-        stdout, stderr = ("", "") if log else (_text(out), _text(err))
+        stdout, stderr = ("", "") if log else (text_of(out), text_of(err))
     if expired.is_set():
         return Completed(tuple(argv), TIMED_OUT, stdout, f"{stderr}no end within {timeout:g} s")
     return Completed(tuple(argv), code, stdout, stderr)
@@ -139,7 +135,8 @@ def _heed_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def _memory_file() -> IO[bytes]:
+def memory_file() -> IO[bytes]:
+    """For a command to write to: neither a pipe that could be full, nor a file that somebody has to remove."""
     return open(os.memfd_create("output"), "w+b", buffering=0)
 
 
@@ -149,7 +146,7 @@ def _fork_error(error: Exception) -> str:
     return last.partition("] ")[2].partition(": ")[0] or last.strip()
 
 
-def _text(stream: IO[bytes]) -> str:
+def text_of(stream: IO[bytes]) -> str:
     """What was written to `stream` so far."""
     stream.seek(0)
     return stream.read().decode("utf-8", "replace")
@@ -235,7 +232,7 @@ class Background:
         """Raises OSError."""
         log.unlink(missing_ok=True)
         self._log = log
-        self._words = _memory_file()
+        self._words = memory_file()
         self._launched = bool(launcher)
         self._process = subprocess.Popen(
             [*launcher, "/bin/sh", "-c", _WITH_LOG, str(log), *argv],
@@ -267,7 +264,7 @@ class Background:
         try:
             return self._log.read_text(errors="replace")
         except OSError:
-            return _text(self._words)
+            return text_of(self._words)
 
     def __enter__(self) -> Self:
         return self
@@ -348,166 +345,3 @@ def signal_process(process: ProcessId, number: signal.Signals) -> None:
     if current is not None and current.started == process.started:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(process.pid, number)
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a command under the shim ended: `exit` or `signal`, after `seconds`.
-
-    Both None: nobody saw its end. `left`: pids of processes it left behind. `error`: it did not start.
-    """
-
-    exit: int | None = None
-    signal: int | None = None
-    seconds: float = 0.0
-    left: tuple[int, ...] = ()
-    error: str = ""
-
-    @property
-    def known(self) -> bool:
-        return self.exit is not None or self.signal is not None or bool(self.error)
-
-
-@cache
-def _shim_text() -> str:
-    return Path(shim.__file__).read_text()
-
-
-def remember_shim() -> None:
-    """Have its text at hand, should an upgrade of this program take its file away."""
-    _shim_text()
-
-
-def _shim_words() -> list[str]:
-    """How Python is told to run the shim: as it is on the disk, whose protocol is the same in all versions."""
-    return [shim.__file__] if os.path.exists(shim.__file__) else ["-c", _shim_text()]
-
-
-class Shim:
-    """One shim process. `start`, then `poll` until it gives the ending.
-
-    Where no shim can be had (no memory, no room for its lock), no command starts: that is their ending.
-    """
-
-    def __init__(self, lock: Path) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-        self._stdin = self._stdout = -1
-        self._unread = b""
-        self._problem = ""
-        with _memory_file() as complaint:
-            try:
-                self._launch(lock, complaint)
-            except OSError as error:
-                told = _text(complaint).strip().splitlines()
-                self._problem = f"the step shim does not run: {told[-1] if told else error.strerror or error}"
-
-    def _launch(self, lock: Path, complaint: IO[bytes]) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", *_shim_words(), str(lock)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=complaint,
-            cwd="/",
-            env=clean_environment(),
-            start_new_session=True,
-        )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._stdin, self._stdout = self._process.stdin.fileno(), self._process.stdout.fileno()
-        self._await()
-
-    def start(
-        self, argv: Sequence[str], *, env: Mapping[str, str], log: Path, record: Path
-    ) -> ProcessId | Ending:
-        """Start a command; its identity, or an Ending: with `error`, or unknown when the shim is dead."""
-        request = {
-            "argv": list(argv),
-            "env": dict(env),
-            "log": str(log),
-            "record": str(record),
-            "cwd": "/",
-            "umask": 0o022,
-        }
-        if self._problem:
-            return Ending(error=self._problem)
-        try:
-            write_all(self._stdin, json.dumps(request).encode() + b"\n")
-            reply = self._await()
-        except OSError:  # the shim is dead; the record says whether the command began
-            return Ending()
-        if "error" in reply:
-            return Ending(error=str(reply["error"]))
-        return ProcessId(reply["pid"], reply["started"], boot_id())
-
-    def poll(self, timeout: float) -> Ending | None:
-        """The ending, or None when the command still runs after `timeout` seconds."""
-        try:
-            reply = self._receive(timeout)
-        except OSError:
-            return Ending()
-        if reply is None:
-            return None
-        if "error" in reply:
-            return Ending(error=str(reply["error"]))
-        return _ending(reply)
-
-    def close(self) -> None:
-        """Let it go; it leaves at once when nothing runs."""
-        if self._process is None:
-            return
-        for stream in (self._process.stdin, self._process.stdout):
-            assert stream is not None
-            with contextlib.suppress(OSError):
-                stream.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(1)
-
-    def _await(self) -> dict[str, Any]:
-        while (reply := self._receive(3600)) is None:
-            pass
-        return reply
-
-    def _receive(self, timeout: float) -> dict[str, Any] | None:
-        """The next reply, or None after `timeout`. Raises BrokenPipeError when the shim is dead."""
-        if b"\n" not in self._unread:
-            if not select.select([self._stdout], [], [], timeout)[0]:
-                return None
-            data = os.read(self._stdout, 65536)
-            if not data:
-                raise BrokenPipeError("the step shim has ended")
-            self._unread += data
-            if b"\n" not in self._unread:
-                return None
-        line, _, self._unread = self._unread.partition(b"\n")
-        reply: dict[str, Any] = json.loads(line)
-        return reply
-
-
-def _ending(record: Mapping[str, Any]) -> Ending:
-    return Ending(
-        record.get("exit"),
-        record.get("signal"),
-        float(record.get("seconds", 0.0)),
-        tuple(record.get("left", ())),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What a shim left of a command: who it was (None: it was never started) and how it ended."""
-
-    pid: int | None
-    started: int | None
-    boot: str
-    ending: Ending
-
-
-def read_record(path: Path) -> Record:
-    """The record file of a command; empty when there is none or a power cut took it."""
-    try:
-        content = json.loads(path.read_bytes() or b"{}")
-    except (OSError, ValueError):
-        content = {}
-    if not isinstance(content, dict):
-        content = {}
-    return Record(content.get("pid"), content.get("started"), str(content.get("boot", "")), _ending(content))

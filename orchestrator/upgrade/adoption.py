@@ -6,7 +6,7 @@ from pathlib import Path
 
 from orchestrator.host import clock, facts, files
 from orchestrator.host.facts import ProcessId
-from orchestrator.host.processes import Ending, read_record
+from orchestrator.host.shimmed import Ending, read_record
 from orchestrator.upgrade.context import RunContext
 from orchestrator.upgrade.runs import RunDirectory
 from orchestrator.upgrade.runstate import Attempt, StepStatus

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from orchestrator.host import clock, files
 from orchestrator.host.facts import ProcessId
-from orchestrator.host.processes import Ending, Shim, signal_group
+from orchestrator.host.processes import signal_group
+from orchestrator.host.shimmed import Ending, Shim
 from orchestrator.upgrade.begin import UpgradeOptions, preview
 from orchestrator.upgrade.context import step_environment
 from orchestrator.upgrade.plan import Plan

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.config.model import Config
 from orchestrator.host import clock
 from orchestrator.host.files import FileLock
-from orchestrator.host.processes import Shim, clean_environment
+from orchestrator.host.processes import clean_environment
+from orchestrator.host.shimmed import Shim
 from orchestrator.host.signals import Interrupts
 from orchestrator.upgrade import statusfile
 from orchestrator.upgrade.history import HistoryFile

@@ -7,7 +7,7 @@ from pathlib import Path
 from orchestrator.config.quantities import show_duration
 from orchestrator.host import clock, facts
 from orchestrator.host.facts import ProcessId
-from orchestrator.host.processes import Ending, Shim
+from orchestrator.host.shimmed import Ending, Shim
 from orchestrator.upgrade.adoption import running_attempt
 from orchestrator.upgrade.context import RunContext
 from orchestrator.upgrade.journal import EventName

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from orchestrator.config.model import Config
-from orchestrator.host import processes
+from orchestrator.host import shimmed
 
 if TYPE_CHECKING:
     from orchestrator.services.controlled import ControlledService
@@ -37,4 +37,4 @@ def preload(config: Config, services: "Mapping[str, ControlledService]") -> None
         importlib.import_module(name)
     for service in services.values():
         service.preload()
-    processes.remember_shim()
+    shimmed.remember_shim()

@@ -4,7 +4,7 @@
 import contextlib
 import signal
 
-from orchestrator.host.processes import Ending
+from orchestrator.host.shimmed import Ending
 from orchestrator.upgrade.runstate import StepStatus
 
 NOT_APPLICABLE = 77

@@ -13,7 +13,8 @@ from typing import Protocol
 from orchestrator.config.quantities import show_duration
 from orchestrator.host import clock, facts
 from orchestrator.host.facts import ProcessId
-from orchestrator.host.processes import Ending, signal_group
+from orchestrator.host.processes import signal_group
+from orchestrator.host.shimmed import Ending
 from orchestrator.upgrade.context import RunContext
 from orchestrator.upgrade.header import Retry
 from orchestrator.upgrade.journal import EventName

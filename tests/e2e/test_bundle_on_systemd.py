@@ -5,7 +5,6 @@ import json
 import shutil
 import subprocess
 from base64 import b64encode
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,7 +45,7 @@ PROGRAM = f"""
 
 
 @pytest.fixture(scope="module")
-def bundle(shared_host: SystemdHost, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def bundle(shared_host: SystemdHost, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The unpacked bundle of a run that failed on a host whose units have secrets."""
     require(shutil.which("zstd") is not None, "no zstd for tar")
     host = shared_host
@@ -77,7 +76,7 @@ def bundle(shared_host: SystemdHost, tmp_path_factory: pytest.TempPathFactory) -
     host.orchestrator("runs", "bundle", "-o", "/var/tmp/it.tar.zst", check=True)
     directory = tmp_path_factory.mktemp("bundle")
     subprocess.run(["tar", "--zstd", "-C", directory, "-xf", host.path("/var/tmp/it.tar.zst")], check=True)
-    yield directory / "it"
+    return directory / "it"
 
 
 @pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)

@@ -288,12 +288,14 @@ def test_in_an_image_the_upgrade_is_recorded_and_the_first_boot_runs_it(server: 
     assert server.runs()[-1][0]["invoker"] == "unattended"
 
 
-def test_policy_rc_d_is_heeded(server: Server) -> None:
+def test_policy_rc_d_and_another_root_are_heeded(server: Server) -> None:
     server.host.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
 
     apt = server.install("bookshelf").expect(0)
 
     assert "policy-rc.d" in apt.out + apt.err
+    hook = server.run("orchestrator", "hook", "deb", env={"DPKG_ROOT": "/srv/image"}).expect(0)
+    assert "DPKG_ROOT" in hook.out
     assert server.changes() == []
     assert server.pending()
 

@@ -4,17 +4,18 @@
 import os
 import re
 import shlex
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from orchestrator.host import processes
 from orchestrator.upgrade.bundle.secret_documents import Found, secrets_of
+from orchestrator.upgrade.bundle.sources import Unavailable, open_regular
 
 _LARGEST_FILE = 256 * 1024
 _ARMOUR = re.compile(r"-----|[\w-]+: |[#;]")
 _NETRC = re.compile(r"\b(?:password|account)\s+(\S+)")
+_CREDENTIAL = re.compile(r"\s*(?:Set|(?P<load>Load))Credential(?:Encrypted)?=[^:]*:\s*(?P<value>.+)")
 _ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)=(.*)")
 
 
@@ -36,15 +37,20 @@ def of_home(home: Path) -> Iterator[str]:
 
 def of_unit(unit: str) -> Iterator[str]:
     """Of a systemd unit: its environment, its environment files, the credentials it is handed."""
-    asked = "--property=Environment,EnvironmentFiles,LoadCredential,PassEnvironment"
-    for line in processes.run(["systemctl", "show", asked, "--", unit], timeout=10).stdout.splitlines():
+    asked = ["systemctl", "show", "--property=Environment,EnvironmentFiles", "--", unit]
+    for line in processes.run(asked, timeout=10).stdout.splitlines():
         name, _, value = line.partition("=")
         if name == "Environment":
             yield from of_environment(_assignments(_words(value)))
         elif name == "EnvironmentFiles":
             yield from of_environment_file(Path(value.rpartition(" (")[0] or value))
-        elif name == "LoadCredential":
-            yield from of_file(Path(value.partition(":")[2]))
+    # `show` does not tell these.
+    for line in processes.run(["systemctl", "cat", "--", unit], timeout=10).stdout.splitlines():
+        if found := _CREDENTIAL.match(line):
+            if found["load"]:
+                yield from of_file(Path("/", found["value"]))
+            else:
+                yield found["value"]
 
 
 def of_environment_file(path: Path) -> Iterator[str]:
@@ -93,11 +99,8 @@ def _words(text: str) -> list[str]:
 def _read(path: Path) -> str | None:
     """None when it is no file, not ours to read, or too large to be one of secrets."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    except (OSError, ValueError):
+        with open_regular(path) as stream:
+            data = stream.read(_LARGEST_FILE + 1)
+    except (OSError, ValueError, Unavailable):
         return None
-    with open(descriptor, "rb") as stream:
-        about = os.fstat(descriptor)
-        if not stat.S_ISREG(about.st_mode) or about.st_size > _LARGEST_FILE:
-            return None
-        return stream.read().decode("utf-8", "surrogateescape")
+    return None if len(data) > _LARGEST_FILE else data.decode("utf-8", "surrogateescape")

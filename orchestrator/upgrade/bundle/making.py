@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from orchestrator import __version__
@@ -121,5 +122,14 @@ def sources(subject: Subject, redactor: Redactor, most: int) -> Iterator[Source]
     yield from guarded("content", "the content engine", run_record.content_sources(subject))
     yield from guarded("host", "the host", host_sources(commands, subject.directories()))
     if facts.systemd_runs():
-        since = subject.state.started if subject.state else ""
-        yield from guarded("units", "units", systemd_sources(commands, subject.units, since))
+        began = subject.state.started if subject.state else ""
+        yield from guarded("units", "units", systemd_sources(commands, subject.units, shortly_before(began)))
+
+
+def shortly_before(time: str) -> str:
+    """The hour before a run is of interest as well; as journalctl reads it. Empty for what is no time."""
+    try:
+        moment = datetime.fromisoformat(time) - timedelta(hours=1)
+    except ValueError:
+        return ""
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -62,7 +62,10 @@ def _report(subject: Subject, redactor: Redactor, form: str) -> Content:
     from orchestrator.upgrade.report import make_report, render_html
 
     assert subject.run is not None
-    made = make_report(subject.state_dir, subject.run, redactor=redactor)
+    setting = subject.setting
+    product = setting.config.product.name if setting else ""
+    command = setting.command if setting else "orchestrator {}".format
+    made = make_report(subject.state_dir, subject.run, product=product, command=command, redactor=redactor)
     text = render_html(made) if form == "html" else json.dumps(made.to_json(), indent=1) + "\n"
     return Content(text.encode("utf-8", "surrogateescape"), removed=made.redacted)
 

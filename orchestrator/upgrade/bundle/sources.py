@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import IO
 
 from orchestrator.config.quantities import show_size
 from orchestrator.host import processes
@@ -93,13 +94,19 @@ def text_source(path: str, what: str, make: Callable[[], str]) -> Source:
     return Source(path, what, lambda: Content(make().encode("utf-8", "surrogateescape")), form_of(path))
 
 
+def open_regular(path: Path) -> IO[bytes]:
+    """Raises Unavailable for a directory, a pipe (which would keep us), a device; OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise Unavailable("it is no regular file")
+    return open(descriptor, "rb", buffering=0)
+
+
 def read_file(path: Path, most: int = MOST) -> Content:
     """A regular file, whole lines of both its ends where it is larger than `most`. Raises Unavailable, OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would keep us
-    with open(descriptor, "rb", buffering=0) as stream:
-        about = os.fstat(descriptor)
-        if not stat.S_ISREG(about.st_mode):
-            raise Unavailable("it is no regular file")
+    with open_regular(path) as stream:
+        about = os.fstat(stream.fileno())
         if about.st_size <= most:
             return Content(stream.read(most) or b"", time=about.st_mtime)
         head = stream.read(most // 4) or b""

@@ -52,7 +52,7 @@ def test_77_means_does_not_apply_here_and_is_asked_again_next_time(product: Prod
     outcome = product.run("upgrade", "-y").expect(0)
     assert "n/a    upgrade/0010_a.sh" in outcome.out
     assert product.history() == {"0020_b.sh": "done"}
-    assert product.run("pending").expect(1).out.startswith("upgrade/0010_a.sh")
+    product.run("pending", "-q").expect(0)  # or its application would stay behind the gate for ever
     product.run("upgrade", "-y").expect(0)
     assert product.ran() == ["0010", "0020", "0010"]
 
@@ -128,7 +128,7 @@ def test_a_failure_that_may_be_passed_over_ends_with_3_and_the_step_stays_due(pr
     assert product.ran() == ["0010", "0020"]
     assert product.history() == {"0020_b.sh": "done"}
     assert "FAILED upgrade/0010_a.sh" in outcome.out
-    assert product.run("pending", "-o", "json").expect(1).json()["unfinished_run"] is None
+    assert product.run("pending", "-o", "json").expect(0).json()["unfinished_run"] is None
     product.run("upgrade", "-y").expect(3)
     assert product.ran() == ["0010", "0020", "0010"]
 
@@ -168,6 +168,7 @@ def test_a_step_finds_a_clean_environment(product: Product) -> None:
         "FROM_VERSION": "",
         "TO_VERSION": "2.0",
         "CONFIG": str(product.file),
+        "INVOKER": "unattended",
     }
     assert (found["env"]["LANG"], found["env"]["LC_ALL"]) == ("C.UTF-8", "C.UTF-8")
     assert not {"SECRET", "TERM"} & found["env"].keys()

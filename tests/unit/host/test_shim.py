@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.host import files, processes
+from orchestrator.host import files, shimmed
 from orchestrator.host import shim as shim_program
 from orchestrator.host.facts import ProcessId, boot_id, is_running
-from orchestrator.host.processes import Ending, Record, Shim, clean_environment, read_record
+from orchestrator.host.processes import clean_environment
+from orchestrator.host.shimmed import Ending, Record, Shim, read_record
 from tests.support.disks import small_disk
 
 
@@ -276,7 +277,8 @@ def test_a_disk_that_is_full_at_the_end_does_not_cost_the_status(tmp_path: Path)
 RUNNER = """
 import sys
 from pathlib import Path
-from orchestrator.host.processes import Shim, clean_environment
+from orchestrator.host.processes import clean_environment
+from orchestrator.host.shimmed import Shim
 directory = Path(sys.argv[1])
 shim = Shim(directory / "shim.lock")
 run_lock = open(directory / "run.lock", "w")
@@ -385,7 +387,8 @@ def test_it_works_with_closed_standard_streams(tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "from orchestrator.host.streams import prepare_standard_streams\n"
         "prepare_standard_streams()\n"
-        "from orchestrator.host.processes import Shim, clean_environment\n"
+        "from orchestrator.host.processes import clean_environment\n"
+        "from orchestrator.host.shimmed import Shim\n"
         "d = Path(sys.argv[1])\n"
         "shim = Shim(d / 'lock')\n"
         "shim.start(['/bin/echo', 'hello'], env=clean_environment(), log=d / 'log', record=d / 'record')\n"
@@ -398,7 +401,7 @@ def test_it_works_with_closed_standard_streams(tmp_path: Path) -> None:
 
 
 def test_a_new_one_starts_though_its_file_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    processes.remember_shim()
+    shimmed.remember_shim()
     monkeypatch.setattr(shim_program, "__file__", str(tmp_path / "taken away"))
     shim = Shim(tmp_path / "shim.lock")
     try:

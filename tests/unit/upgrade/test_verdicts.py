@@ -3,7 +3,7 @@
 
 import pytest
 
-from orchestrator.host.processes import Ending
+from orchestrator.host.shimmed import Ending
 from orchestrator.upgrade.runstate import StepStatus
 from orchestrator.upgrade.verdicts import judge
 
