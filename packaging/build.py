@@ -43,7 +43,7 @@ def _options() -> argparse.Namespace:
     option("--interpreter", type=Path, help="the Python that the packages are for")
     option("--out", type=Path, default=CHECKOUT / "dist", help="where the packages go")
     option("--package-version", help="another version than the program's, for a rebuild")
-    option("--level", type=int, default=15, help="of the compression, 1 to 19")
+    option("--level", type=int, default=9, help="of the compression, 1 to 19")
     option("--dependencies", type=Path, help="keep the vendored dependencies here, and take them from here")
     return parser.parse_args()
 

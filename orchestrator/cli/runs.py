@@ -92,8 +92,9 @@ def show(run: RunArgument = "last", config: ConfigOption = None, output: OutputO
         show_json({**_summary(directory, state), "events": events})
         return
     running = lock.is_held(state_dir) and lock.read_holder(state_dir).get("run") == directory.id
-    say(heading(directory.id, state, running=running), output)
-    rows = course(read_journal(directory.journal))
+    journal = list(read_journal(directory.journal))
+    say(heading(directory.id, state, journal, running=running), output)
+    rows = course(journal)
     if rows:
         styles = [row.style for row in rows]
         show_table(("time", "status", "took", "what"), course_rows(rows), output, styles)

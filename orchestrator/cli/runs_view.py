@@ -89,10 +89,11 @@ class Row:
         return self.time[11:19], self.status, took, f"{self.what}: {self.note}" if self.note else self.what
 
 
-def heading(name: str, state: RunState, *, running: bool) -> list[Line]:
+def heading(name: str, state: RunState, events: Sequence[Event], *, running: bool) -> list[Line]:
     """Who began it, when, and what became of it."""
+    invoker = events[0].get("invoker") if events else None  # the state knows who continued it
     became = state.outcome or ("under way" if running else "unfinished")
-    who = f"{state.user} ({state.invoker})" if state.invoker else state.user
+    who = f"{state.user} ({invoker})" if invoker else state.user
     lines = [
         Line(f"Run {name}: {became}", "bold"),
         Line(f"  version   {versions(state)}"),

@@ -28,7 +28,7 @@ names = [".".join(path.relative_to(library).with_suffix("").parts) for path in s
 for name in names:
     if not name.endswith("__main__") and ".migrations." not in name:
         __import__(name.removesuffix(".__init__"))
-import sqlalchemy.dialects.postgresql.psycopg, psycopg_binary, yaml, psutil, zstandard.backend_c
+import psycopg, psycopg_binary, sqlalchemy.dialects.postgresql.psycopg, yaml._yaml, zstandard.backend_c
 standard = os.path.dirname(os.__file__)
 print([module.__file__ for module in list(sys.modules.values())
        if getattr(module, "__file__", None) and not module.__file__.startswith((str(library), standard))])

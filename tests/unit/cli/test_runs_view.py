@@ -73,16 +73,16 @@ def test_the_course_of_a_run_tells_phases_services_and_attempts() -> None:
 
 def test_the_heading_tells_who_when_and_what_became_of_it() -> None:
     state = fold(JOURNAL)
-    assert [line.text for line in heading("0001-x", state, running=False)] == [
+    assert [line.text for line in heading("0001-x", state, JOURNAL, running=False)] == [
         "Run 0001-x: unfinished",
         "  version   2",
-        "  started   2026-11-20 10:00:00 UTC by eve (boot)",
+        "  started   2026-11-20 10:00:00 UTC by eve (terminal)",
         "  continued 1 time",
         "  downtime  none, and since 2026-11-20 10:00:01 UTC",
     ]
-    assert heading("0001-x", state, running=True)[0].text.endswith("under way")
+    assert heading("0001-x", state, JOURNAL, running=True)[0].text.endswith("under way")
     assert [line.text for line in ending(state)] == ["still to undo: stopped:web"]
     done = fold([*JOURNAL, *events(("run-ended", {"outcome": "done", "exit_code": 0}))])
-    assert heading("0001-x", done, running=False)[3].text.startswith(
+    assert heading("0001-x", done, JOURNAL, running=False)[3].text.startswith(
         "  ended     2026-11-20 10:00:00 UTC, after"
     )
