@@ -72,10 +72,11 @@ def server(installed: Installed) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def upgraded(installed: Installed) -> Iterator[tuple[Server, Outcome]]:
-    """bookshelf 2.0 and bookshelf-covers, both of one transaction. What tests do to it leaves bookshelf 2.0 at work, up to
+    """bookshelf 2.0, bookshelf-covers and a newer orchestrator, all of one transaction. What tests do to it leaves bookshelf 2.0 at work, up to
     the last of them."""
     with installed.server.like_this("deb-2") as made:
-        yield made, made.install("bookshelf", "bookshelf-covers")
+        made.offer(built_packages("99.0").deb)
+        yield made, made.install("orchestrator", "bookshelf", "bookshelf-covers")
 
 
 # The transaction that goes well -------------------------------------------------------------------
@@ -90,7 +91,7 @@ def test_a_first_installation_counts_the_one_shots_as_done_and_starts_the_applic
     assert installed.server.changes() == []
 
 
-def test_two_packages_in_one_transaction_cause_one_run_at_its_end(upgraded: tuple[Server, Outcome]) -> None:
+def test_three_packages_in_one_transaction_cause_one_run_at_its_end(upgraded: tuple[Server, Outcome]) -> None:
     server, apt = upgraded
     apt.expect(0)
     (run,) = (run for run in server.runs() if run[0]["steps"] > 1)
@@ -101,7 +102,7 @@ def test_two_packages_in_one_transaction_cause_one_run_at_its_end(upgraded: tupl
     all_is_well(server, ALL_CHANGES)
 
 
-def test_the_run_tells_apts_terminal_in_plain_lines_after_the_last_package(
+def test_the_run_tells_apts_terminal_in_plain_lines_when_all_packages_are_configured(
     upgraded: tuple[Server, Outcome],
 ) -> None:
     _, apt = upgraded
@@ -121,18 +122,6 @@ def test_a_second_transaction_with_nothing_new_runs_nothing(upgraded: tuple[Serv
     server.install("--reinstall", "bookshelf", "bookshelf-covers", "orchestrator").expect(0)
 
     assert len(server.runs()) == runs
-    all_is_well(server, ALL_CHANGES)
-
-
-def test_a_new_orchestrator_in_the_same_transaction_runs_when_all_packages_are_configured(
-    server: Server,
-) -> None:
-    server.offer(built_packages("99.0").deb)
-
-    apt = server.install("orchestrator", "bookshelf", "bookshelf-covers").expect(0)
-
-    assert apt.out.index("Setting up bookshelf-covers") < apt.out.index("1110_bookshelf-store-format")
-    assert len([run for run in server.runs() if run[0]["steps"] > 1]) == 1
     all_is_well(server, ALL_CHANGES)
 
 
@@ -164,7 +153,7 @@ def test_removal_leaves_the_data_and_purge_takes_it(server: Server) -> None:
     server.run("apt-get", "-y", "remove", "bookshelf").expect(0)
     assert server.titles() == [title for title, _ in BOOKS_BEFORE]
     assert set(server.active().values()) == {"inactive"}
-    assert server.install("bookshelf=1.0").expect(0)
+    server.install("bookshelf=1.0").expect(0)
     assert server.health()["version"] == "1.0"
     assert server.history() == BASELINE
 
@@ -230,11 +219,12 @@ def test_by_policy_the_run_waits_for_the_next_boot_or_for_somebody(server: Serve
     assert request["at_boot"] == (hook == "schedule")
     server.host.cut()
     server.host.boot()
-    if hook == "notify":
-        assert server.active()["bookshelf.service"] == "inactive", "the gate is shut"
-        server.host.systemctl("start", "orchestrator-upgrade.service")
-    assert server.health()["version"] == "2.0"
     settled(server)
+    if hook == "notify":
+        assert server.changes() == []
+        assert server.active()["bookshelf.service"] == "inactive", "the gate is shut"
+        return
+    assert server.health()["version"] == "2.0"
     all_is_well(server, ["store-format", "authors"])
 
 
@@ -279,6 +269,8 @@ def test_in_an_image_the_upgrade_is_recorded_and_the_first_boot_runs_it(server: 
     assert request is not None
     assert request["at_boot"]
     assert server.changes() == []
+    if way != "chroot":
+        return  # the rest is the same
 
     server.host.boot()
 

@@ -57,9 +57,10 @@ def test_a_failing_check_on_one_server_keeps_all_from_being_touched(fleet: Fleet
 
 
 def test_check_mode_shows_the_plans_and_touches_nothing(fleet: Fleet) -> None:
-    play = fleet.play("--check").expect(0)
+    play = fleet.play("--check", "--limit", "beta").expect(0)
 
     assert untouched(fleet, *NAMES)
+    assert list(play.summary) == ["beta"]
     assert set(play.changed.values()) == {0}
     assert {(row["outcome"], row["to_version"], row["steps"]) for row in play.summary.values()} == {
         ("planned", "2.0", 3)

@@ -97,7 +97,7 @@ def test_two_packages_in_one_transaction_cause_one_run_at_its_end_and_what_is_er
     assert len(server.runs()) == runs
 
     # Refused by %pre: rpm passes over the package, dnf's transaction has failed.
-    assert server.run("dnf", "-y", "--releasever=1", "remove", "bookshelf-covers").expect(0)
+    server.run("dnf", "-y", "--releasever=1", "remove", "bookshelf-covers").expect(0)
     dnf = server.run("dnf", "-y", "--releasever=1", "downgrade", "bookshelf-1.0").expect(1)
     assert server.run("rpm", "-q", "bookshelf").out == "bookshelf-2.0-1.noarch\n"
     all_is_well(server, ALL_CHANGES)
@@ -149,6 +149,8 @@ def test_in_an_image_the_upgrade_is_recorded_and_the_first_boot_runs_it(server: 
     assert request is not None, done.stdout + done.stderr
     assert request["at_boot"]
     assert server.changes() == []
+    if way != "chroot":
+        return  # the rest is the same
 
     server.host.boot()
 

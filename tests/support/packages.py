@@ -96,7 +96,13 @@ def _build(home: Path, version: str | None) -> None:
         ]
         words += ["--out", f"{scratch}/out", "--dependencies", str(dependencies)]
         words += ["--package-version", version] if version else []
-        environment = {**os.environ, "TMPDIR": str(_PLACE), "PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1"}
+        # A fixed time: a commit that changes nothing of this would make other packages.
+        environment = {
+            **os.environ,
+            "TMPDIR": str(_PLACE),
+            "PYTHONPATH": "",
+            "SOURCE_DATE_EPOCH": "1767225600",
+        }
         done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         os.rename(f"{scratch}/out", home)

@@ -88,8 +88,8 @@ class SystemdHost:
             self.down()
             raise
 
-    def boot(self) -> None:
-        """Switch it on and wait until systemd has started all that is enabled."""
+    def boot(self, *, until: str = "") -> None:
+        """Switch it on and wait until systemd has started all that is enabled, or until that unit is active."""
         assert self._nspawn is None, f"{self.name} is up"
         groups = [root / self.name for root in host_remains.cgroup_roots()]
         for group in groups:
@@ -104,7 +104,7 @@ class SystemdHost:
                 stderr=console,
                 start_new_session=True,
             )
-        self._wait_until_up()
+        self._wait_until_up(until)
 
     def cut(self) -> None:
         """Power off without a word: every process dies at once, the disk keeps what was written."""
@@ -267,14 +267,15 @@ class SystemdHost:
             *(f"--bind-ro={directory}" for directory in binds),
         ]
 
-    def _wait_until_up(self) -> None:
+    def _wait_until_up(self, until: str) -> None:
+        question = ("is-active", until) if until else ("is-system-running",)
         deadline = time.monotonic() + 60
         state = "not started"
         while time.monotonic() < deadline and self._nspawn and self._nspawn.poll() is None:
             self._leader = self._leader or self._find_leader()
             if self._leader is not None:
-                state = self.run(["systemctl", "is-system-running"], check=False).stdout.strip()
-                if state in ("running", "degraded"):
+                state = self.run(["systemctl", *question], check=False).stdout.strip()
+                if state in ("running", "degraded", "active"):
                     return
             time.sleep(0.02)
         console = (self.directory / "console").read_text(errors="replace")[-2000:]
