@@ -95,8 +95,8 @@ def of_run(
         "to_version": state.to_version,
         "started": state.started,
         "seconds": _seconds(state) if ended else 0.0,
-        "expected_seconds": plan.get("seconds"),
-        "expected_downtime": plan.get("downtime"),
+        "expected_seconds": plan.get("seconds") or None,
+        "expected_downtime": _expected_downtime(plan),
         "downtime": round(state.downtime, 3) if past.moment is Moment.END else None,
         "down_since": state.down_since.time if state.down_since else None,
         "phase": state.phase,
@@ -165,6 +165,14 @@ def _next(state: RunState, past: Past) -> str:
     if past.moment is Moment.START:
         return "status"
     return "" if state.outcome in (Outcome.DONE, Outcome.DONE_WITH_LOSSES) else "upgrade"
+
+
+def _expected_downtime(plan: Mapping[str, Any]) -> float | None:
+    """0 where nothing is stopped; None where nobody knows for how long."""
+    if "downtime" not in plan:
+        return None
+    expected: float | None = plan["downtime"]
+    return 0.0 if expected is None else expected or None
 
 
 def _seconds(state: RunState) -> float:

@@ -100,13 +100,13 @@ def test_a_canary_that_fails_stops_all_and_the_next_play_continues_it_and_goes_o
 
     fleet.servers["alpha"].mark("broken", there=False)
     fleet.servers["gamma"].mark("hold")
-    playing = fleet.begin(orchestrator_waves=[1, "100%"])
-    wait_until(lambda: "RETRYING: [gamma]" in fleet.said(), "the wait for gamma", timeout=90)
-    assert fleet.servers["gamma"].marked("held")
-    assert fleet.cut_connection("gamma")
-    wait_until(lambda: "[gamma]: UNREACHABLE" in fleet.said(), "the loss of gamma")
-    fleet.servers["gamma"].mark("hold", there=False)
-    again = fleet.wait(playing).expect(0)
+    with fleet.playing(orchestrator_waves=[1, "100%"]) as end:
+        wait_until(lambda: "RETRYING: [gamma]" in fleet.said(), "the wait for gamma", timeout=90)
+        assert fleet.servers["gamma"].marked("held")
+        with fleet.cut_off("gamma"):
+            wait_until(lambda: "[gamma]: UNREACHABLE" in fleet.said(), "the loss of gamma")
+            fleet.servers["gamma"].mark("hold", there=False)
+        again = end().expect(0)
 
     assert {row["outcome"] for row in again.summary.values()} == {"done"}
     assert [len(fleet.servers[name].runs()) for name in NAMES] == [1, 1, 1]

@@ -109,7 +109,7 @@ def test_a_look_tells_everything_that_speaks_against_an_upgrade_of_any_server(fa
     assert "drops the table of old orders" in told(play, "risky")
     assert 'orchestrator_accept: ["0130"]' in told(play, "risky")
     assert "services.db: 'manager' is missing" in told(play, "mistaken")
-    assert "No such file" in told(play, "absent")
+    assert "/nonexistent/orchestrator: Error executing command" in told(play, "absent")
     assert "Connection refused" in told(play, "gone")
     assert "is under way since" in told(play, "busy")
     assert "5 of 6 servers cannot be upgraded now" in play.text

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -195,19 +195,23 @@ class Fleet:
 
     def play(self, *words: str, **variables: Any) -> Play:
         """Run the example's playbook to its end."""
-        return self.wait(self.begin(*words, **variables))
+        with self.playing(*words, **variables) as end:
+            return end()
 
-    def begin(self, *words: str, **variables: Any) -> subprocess.Popen[bytes]:
+    @contextlib.contextmanager
+    def playing(self, *words: str, **variables: Any) -> Iterator[Callable[[], Play]]:
+        """Begin it; what is yielded waits for its end."""
         shutil.rmtree(self.directory / "reports", ignore_errors=True)
         argv = [*self.command("ansible-playbook"), "upgrade.yml", "-e", json.dumps(variables), *words]
         with self._log.open("wb") as log:
-            return subprocess.Popen(
+            play = subprocess.Popen(
                 argv, cwd=EXAMPLE, env=self.environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-
-    def wait(self, play: subprocess.Popen[bytes]) -> Play:
-        play.wait(timeout=240)
-        return Play(play.returncode, self.said(), self.directory / "reports")
+        try:
+            yield lambda: Play(play.wait(timeout=240), self.said(), self.directory / "reports")
+        finally:
+            play.kill()
+            play.wait()
 
     def said(self) -> str:
         """What the play has said so far."""
@@ -234,6 +238,15 @@ class Fleet:
         if holder is not None:
             os.kill(holder, signal.SIGKILL)
         return holder is not None
+
+    @contextlib.contextmanager
+    def cut_off(self, name: str) -> Iterator[None]:
+        """A server that cannot be reached meanwhile."""
+        host = self.servers[name].host
+        host.run(["mv", "/run/sshd", "/run/sshd.off"])  # without it sshd accepts nobody
+        assert self.cut_connection(name)
+        yield
+        host.run(["mv", "/run/sshd.off", "/run/sshd"])
 
     def write_inventory(self) -> None:
         rows = {

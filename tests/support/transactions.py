@@ -176,7 +176,10 @@ class Server:
             shutil.copy(package if isinstance(package, Path) else self._built(package), place)
         if self.kind == "deb":
             index = subprocess.run(
-                ["apt-ftparchive", "packages", "."], cwd=place, check=True, capture_output=True
+                ["apt-ftparchive", "--no-md5", "--no-sha1", "--no-sha512", "packages", "."],
+                cwd=place,
+                check=True,
+                capture_output=True,
             )
             (place / "Packages").write_bytes(index.stdout)
             self.run("apt-get", "-qq", "update").expect(0)

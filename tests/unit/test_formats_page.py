@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.cli import status
 from orchestrator.cli.mirror_wording import package_document
 from orchestrator.config.model import Config
 from orchestrator.content import Outcome, Status, Wish
@@ -18,6 +19,9 @@ from orchestrator.content.publication.record import Record, held_to_json, record
 from orchestrator.errors import ExitCode, OrchestratorError, Refused
 from orchestrator.upgrade import notice, requests
 from orchestrator.upgrade.actions import Registry
+from orchestrator.upgrade.bundle.collecting import Collection, Member, Missing
+from orchestrator.upgrade.bundle.listing import render_json
+from orchestrator.upgrade.detaching import Detached, EndedAtOnce
 from orchestrator.upgrade.journal import EventName
 from orchestrator.upgrade.report.model import (
     AttemptFacts,
@@ -31,11 +35,13 @@ from orchestrator.upgrade.report.model import (
     Session,
     StepFacts,
 )
+from orchestrator.upgrade.reporter import Progress
 from orchestrator.upgrade.requests import Request
 from orchestrator.upgrade.runs import RunDirectory
 from orchestrator.upgrade.runstate import Outcome as RunOutcome
 from orchestrator.upgrade.runstate import RunState
 from orchestrator.upgrade.setting import Setting
+from orchestrator.upgrade.statusfile import write_status
 from tests.support.documentation import text_of
 
 
@@ -103,6 +109,32 @@ def test_the_page_has_the_keys_of_what_is_notified(tmp_path: Path) -> None:
     assert set(braces(page, "request | of `pending`:")) == request.keys()
 
 
+def test_the_page_has_the_keys_of_status_json(tmp_path: Path) -> None:
+    write_status(tmp_path, Progress("r", "p", "s", 1, 2, 0.1, None, 0.0))
+    written = json.loads((tmp_path / "status.json").read_text())
+    assert keys(section("formats.md", "lock, status.json, data-version, format.json")) == written.keys()
+
+
+def test_the_page_has_the_keys_of_status() -> None:
+    page = section("formats.md", "status")
+    assert keys(page) == set(names(status.Status))
+    assert braces(page, "stop |") == names(status.Stop)
+
+
+def test_the_page_has_the_keys_of_a_detached_run() -> None:
+    page = section("formats.md", "JSON of the commands")
+    assert braces(page, "`upgrade --detach` |") == names(Detached)
+    assert braces(page, "goes on;") == names(EndedAtOnce)
+
+
+def test_the_page_has_the_keys_of_the_list_of_a_bundle() -> None:
+    page = section("formats.md", "A bundle")
+    assert braces(page, "files:") == names(Member)
+    assert braces(page, "missing:") == names(Missing)
+    heading = json.loads(render_json({}, Collection()))
+    assert heading.keys() <= set(re.findall(r"\w+", page))
+
+
 def test_the_page_has_the_keys_of_a_report() -> None:
     page = section("formats.md", "The report of a run")
     assert keys(page) == {"format", *names(Report)}
@@ -127,7 +159,8 @@ def names(of: Any) -> list[str]:
 
 def braces(page: str, after: str) -> list[str]:
     """The keys in the first braces behind some words; what they hold is passed over."""
-    inside = re.sub(r": \[\{.*?\}\]", "", page[page.index(after) :])
+    text = page[page.index(after) + len(after) :]
+    inside = re.sub(r": \[\{.*?\}\]", "", text, flags=re.DOTALL)
     found = re.search(r"\{([^{}]*)\}", inside, re.DOTALL)
     assert found
     return [word.strip() for word in found[1].split(",")]

@@ -118,6 +118,16 @@ def test_a_death_is_told_by_what_is_known_of_it(setting: Setting, same_boot: boo
     assert (told["reason"], told["exit_code"]) == (why, None)
 
 
+@pytest.mark.parametrize(("planned", "told"), [(None, 0.0), (0.0, None), (12.5, 12.5)])
+def test_an_expected_downtime_is_told_as_the_plan_means_it(
+    setting: Setting, planned: float | None, told: float | None
+) -> None:
+    directory = setting.config.state_dir / "runs" / RUN
+    directory.mkdir(parents=True)
+    (directory / "plan.json").write_text(json.dumps({"downtime": planned, "steps": []}))
+    assert of_run(setting, fold(events(STARTED)), Past(Moment.START, 1))["expected_downtime"] == told
+
+
 def test_a_summary_is_one_line_whatever_it_tells(setting: Setting) -> None:
     told = notice.of_request(setting, Request("rpm", "one\ntwo\x1b[31m"), str)
     assert told["summary"].isprintable()
