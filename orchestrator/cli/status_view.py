@@ -16,7 +16,6 @@ _BEGUN_BY = {
     "unattended": "unattended",
     "deb": "by a Debian package",
     "rpm": "by an RPM package",
-    "boot": "at boot",
 }
 _WIDTH = 11
 

@@ -48,7 +48,7 @@ _MOST_AGAIN = 3
 @dataclass(frozen=True, slots=True)
 class UpgradeOptions:
     """The options of `orchestrator upgrade`. `wait_lock` (for another run) and `wait_packages` (for a transaction of
-    the package manager) in seconds; `invoker`: terminal, unattended, deb, rpm, boot."""
+    the package manager) in seconds; `invoker`: terminal, unattended, deb, rpm."""
 
     answers: Answers = field(default_factory=Answers)
     selection: Selection = field(default_factory=Selection)

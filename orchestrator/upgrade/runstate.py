@@ -108,7 +108,7 @@ class RunState:
     from_version: str | None = None
     to_version: str | None = None
     user: str = ""
-    # Who began or last continued it: terminal, unattended, deb, rpm, boot.
+    # Who began or last continued it: terminal, unattended, deb, rpm.
     invoker: str = ""
     # The process that began or last continued it, and the phase that this one has entered.
     pid: int | None = None

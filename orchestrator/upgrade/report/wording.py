@@ -12,7 +12,6 @@ _INVOKERS = {
     "unattended": "unattended",
     "deb": "by a deb package",
     "rpm": "by an rpm package",
-    "boot": "at boot",
 }
 _PHASES = {"checks": "checks, before anything is stopped", "": "maintenance mode"}
 _STATUS = {"not-applicable": "does not apply", "timed-out": "timed out", "later": "try later"}
