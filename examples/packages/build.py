@@ -4,8 +4,8 @@
 
     build.py [--kind deb|rpm] [--output DIRECTORY]
 
-Needs dpkg-deb, or rpmbuild. What a package is made of lies in the directory of its name: `files` as they are to lie,
-`files-VERSION` of one version alone, the control files in `deb`, and the spec.
+Needs dpkg-deb, or rpmbuild. What a package is made of lies in the directory of its name: `files` as they are to
+lie, `files-VERSION` of one version alone, the control files in `deb`, and the spec.
 """
 
 import argparse

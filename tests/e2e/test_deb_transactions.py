@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What apt and dpkg make of orchestrator's package and of products that ship steps: real transactions on real hosts.
+"""What apt and dpkg make of orchestrator's package and of products that ship steps: real transactions, real hosts.
 
 One host is installed once; every other begins with its disk.
 """
@@ -15,6 +15,7 @@ from tests.support import systemd_host as hosts
 from tests.support.packages import built_packages
 from tests.support.product import Outcome
 from tests.support.requirements import require
+from tests.support.step_packages import StepPackage, build_examples
 from tests.support.systemd_host import SystemdHost
 from tests.support.terminal import Terminal, at_terminal
 from tests.support.transactions import (
@@ -22,9 +23,7 @@ from tests.support.transactions import (
     BOOKS_BEFORE,
     ONE_SHOTS,
     Server,
-    StepPackage,
     all_is_well,
-    build_examples,
     environment,
     in_image,
     settled,
@@ -72,8 +71,8 @@ def server(installed: Installed) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def upgraded(installed: Installed) -> Iterator[tuple[Server, Outcome]]:
-    """bookshelf 2.0, bookshelf-covers and a newer orchestrator, all of one transaction. What tests do to it leaves bookshelf 2.0 at work, up to
-    the last of them."""
+    """bookshelf 2.0, bookshelf-covers and a newer orchestrator, all of one transaction. What tests do to it leaves
+    bookshelf 2.0 at work, up to the last of them."""
     with installed.server.like_this("deb-2") as made:
         made.offer(built_packages("9.0").deb)
         yield made, made.install("orchestrator", "bookshelf", "bookshelf-covers")
@@ -327,6 +326,6 @@ def ended(server: Server) -> None:
         [
             "sh",
             "-c",
-            "while pgrep -x 'apt-get|dpkg|orchestrator|python3 .*orchestrator' >/dev/null; do sleep 0.1; done",
+            "while pgrep -x 'apt-get|dpkg|orchestrator' >/dev/null; do sleep 0.1; done",
         ]
     )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The power goes while apt upgrades the server, at moments that a seed chooses. What is left is brought to its end as
-an administrator would: let it boot, `dpkg --configure -a`, apt once more; then everything is as if nothing had been.
+"""The power goes while apt upgrades the server, at moments that a seed chooses. What is left is brought to its end
+as an administrator would: let it boot, `dpkg --configure -a`, apt once more; then all is as if nothing had been.
 
-HOOK_POWER_CUTS=100 pytest tests/e2e/test_hook_power_cuts.py tries more moments; HOOK_POWER_SEED another choice.
+HOOK_POWER_CUTS=100 pytest tests/e2e/test_hook_power_cuts.py tries more moments; HOOK_POWER_SEED other ones.
 """
 
 import os
@@ -16,15 +16,9 @@ import pytest
 from tests.support import systemd_host as hosts
 from tests.support.packages import built_packages
 from tests.support.requirements import require
+from tests.support.step_packages import build_examples
 from tests.support.systemd_host import SystemdHost
-from tests.support.transactions import (
-    ALL_CHANGES,
-    Server,
-    all_is_well,
-    build_examples,
-    environment,
-    settled,
-)
+from tests.support.transactions import ALL_CHANGES, Server, all_is_well, environment, settled
 
 pytestmark = [pytest.mark.systemd, pytest.mark.slow, pytest.mark.timeout(3600)]
 

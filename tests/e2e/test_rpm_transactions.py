@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What dnf and rpm make of orchestrator's package and of products that ship steps: real transactions on a real host.
+"""What dnf and rpm make of orchestrator's package and of products that ship steps: real transactions, a real host.
 
 The host is Debian's, with an rpm database of its own; what the machine has is one package there.
 """
@@ -15,18 +15,16 @@ from tests.support import systemd_host as hosts
 from tests.support.packages import built_packages
 from tests.support.product import Outcome
 from tests.support.requirements import require
+from tests.support.step_packages import StepPackage, build_examples, machine_rpm
 from tests.support.systemd_host import SystemdHost
 from tests.support.transactions import (
     ALL_CHANGES,
     BOOKS_BEFORE,
     ONE_SHOTS,
     Server,
-    StepPackage,
     all_is_well,
-    build_examples,
     environment,
     in_image,
-    machine_rpm,
     settled,
 )
 

@@ -74,6 +74,58 @@ def farm(tmp_path: Path) -> Iterator[Farm]:
     yield Farm(tmp_path)
 
 
+# Its parts ----------------------------------------------------------------------------------------
+
+
+def tasks(document: Any) -> Iterator[dict[str, Any]]:
+    """All tasks and blocks of a file, those inside blocks and plays too."""
+    for entry in document:
+        yield entry
+        for part in ("tasks", "block", "rescue", "always"):
+            yield from tasks(entry.get(part, []))
+
+
+def task_files() -> list[Path]:
+    return [EXAMPLE / "upgrade.yml", *sorted(EXAMPLE.glob("hooks/*.yml")), *sorted(ROLE.glob("tasks/*.yml"))]
+
+
+def read(path: Path) -> Any:
+    return yaml.safe_load(path.read_text())
+
+
+def test_ansible_takes_the_playbook_and_lists_its_tasks(farm: Farm) -> None:
+    farm.add("one")
+    play = farm.play("--list-tasks").expect(0)
+    assert "orchestrator_upgrade : Begin the upgrade" in play.text
+
+
+@pytest.mark.parametrize("path", task_files(), ids=lambda path: path.name)
+def test_every_task_has_a_name_and_needs_nothing_but_ansible_core(path: Path) -> None:
+    words = {"name", "hosts", "gather_facts", "serial", "tasks", "block", "rescue", "always", "when", "become"}
+    words |= {"register", "until", "retries", "delay", "loop", "loop_control", "run_once", "delegate_to"}
+    words |= {"changed_when", "failed_when", "check_mode", "ignore_unreachable"}
+    for task in tasks(read(path)):
+        assert task["name"][0].isupper(), task
+        modules = set(task) - words
+        assert all(module.startswith("ansible.builtin.") for module in modules), task["name"]
+        assert len(modules) == (0 if {"block", "hosts"} & set(task) else 1), task["name"]
+
+
+def test_every_variable_has_a_default_a_type_and_a_line_in_the_readme() -> None:
+    defaults = read(ROLE / "defaults" / "main.yml")
+    specs = read(ROLE / "meta" / "argument_specs.yml")["argument_specs"]
+    rows = re.findall(r"^\| `(orchestrator_\w+)` \|", (EXAMPLE / "README.md").read_text(), re.MULTILINE)
+    assert list(specs["look"]["options"]) == list(specs["upgrade"]["options"]) == list(defaults)
+    assert sorted(rows) == sorted([*defaults, "orchestrator_hosts", "orchestrator_waves"])
+
+
+def test_the_exit_codes_are_those_of_the_program() -> None:
+    assert set(read(ROLE / "vars" / "main.yml")["orchestrator_meanings"]) == {int(code) for code in ExitCode}
+
+
+# Played -------------------------------------------------------------------------------------------
+
+
 def outcomes(play: Play) -> dict[str, str]:
     return {name: row["outcome"] for name, row in play.summary.items()}
 
@@ -82,7 +134,7 @@ def told(play: Play, name: str) -> str:
     return " ".join(f"{one['where']}: {one['what']} ({one['hint']})" for one in play.summary[name]["against"])
 
 
-def test_a_look_tells_everything_that_speaks_against_an_upgrade_of_any_server(farm: Farm) -> None:
+def test_check_mode_shows_plans_and_everything_that_speaks_against_an_upgrade_of_any_server(farm: Farm) -> None:
     farm.add("well").step("upgrade/0100_a.sh")
     farm.add("risky").step("upgrade/0130_b.sh", header="#risk: drops the table of old orders")
     farm.add("mistaken").config["services"] = {"db": {"tier": "nonsense"}}
@@ -117,7 +169,7 @@ def test_a_look_tells_everything_that_speaks_against_an_upgrade_of_any_server(fa
     assert json.loads((play.collected / "well.plan.json").read_text())["steps"][0]["due"]
 
 
-def test_policies_and_hooks_are_those_of_each_server(farm: Farm) -> None:
+def test_a_wave_comes_to_its_end_with_the_policies_and_hooks_of_each_server_and_stops_the_next_one(farm: Farm) -> None:
     before, after = farm.directory / "before.yml", farm.directory / "after.yml"
     for path, word in ((before, "out"), (after, "in")):
         note = {"argv": ["sh", "-c", f"echo {word} >>{{{{ trace }}}}"]}
@@ -138,15 +190,25 @@ def test_policies_and_hooks_are_those_of_each_server(farm: Farm) -> None:
     stuck = farm.add("stuck", orchestrator_pre_upgrade_tasks=str(before))  # has no `trace`
     stuck.step("upgrade/0100_a.sh")
     late = farm.add("late", orchestrator_timeout=1)
-    late.step("upgrade/0100_a.sh", "sleep 30")
+    done = late.directory / "done"
+    late.step("upgrade/0100_a.sh", f"while [ ! -e {done} ]; do sleep 0.1; done")
 
-    play = farm.play().expect(2)
-    late.run("status")
+    farm.add("next").step("upgrade/0100_a.sh")
 
-    assert outcomes(play) == {"shop": "done-with-losses", "stuck": "play-failed", "late": "still-running"}
+    play = farm.play(orchestrator_waves=[3, "100%"])
+    done.touch()
+    wait_until(lambda: '"run-ended"' in next(late.state.glob("runs/*/journal.jsonl")).read_text(), "its end")
+    play.expect(2)
+
+    assert outcomes(play) == {
+        "shop": "done-with-losses",
+        "stuck": "play-failed",
+        "late": "still-running",
+        "next": "not-begun",
+    }
     assert {name for name, row in play.summary.items() if row["failed"]} == {"stuck", "late"}
     assert shop.ran() == ["out", "0130", "0150", "in"]
-    assert stuck.ran() == []
+    assert stuck.ran() == farm.products["next"].ran() == []
     assert "Note" in play.summary["stuck"]["reason"]
     report = json.loads((play.collected / "shop.json").read_text())
     assert {consent["question"] for consent in report["consents"]} == {"0130", "continue"}

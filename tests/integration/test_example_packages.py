@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.config.load import load_config
 from tests.support.requirements import require
-from tests.support.transactions import EXAMPLES, Kind, build_examples
+from tests.support.step_packages import EXAMPLES, Kind, build_examples
 
 ROOT = EXAMPLES.parents[1]
 TOOLS = {"deb": ("dpkg-deb",), "rpm": ("rpmbuild", "bsdtar")}
