@@ -244,6 +244,15 @@ def test_the_life_of_the_deb(built: Built) -> None:
         assert sh(host, "systemctl is-enabled orchestrator-boot.service", check=False) == "disabled"
         assert sh(host, "cat /etc/logrotate.d/orchestrator") == "# ours"
 
+        host.write(
+            "/etc/orchestrator/scripts.d/upgrade/0110_fail.sh",
+            STEP.replace("touch /opt/migrated", "exit 1"),
+            0o755,
+        )
+        assert not succeeds(host, f"{PROGRAM} upgrade -y")
+        assert "would stay stopped" in sh(host, "dpkg --remove orchestrator", check=False)
+        sh(host, f"{PROGRAM} recover")
+
         sh(host, "systemctl enable orchestrator-boot.service; dpkg --remove orchestrator")
         assert not succeeds(host, "test -e /usr/lib/orchestrator -o -e /usr/bin/orchestrator")
         assert succeeds(

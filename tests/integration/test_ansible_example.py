@@ -49,7 +49,7 @@ class Farm:
         program.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m orchestrator "$@"\n')
         program.chmod(0o755)
         inventory = self.directory / "inventory.yml"
-        inventory.write_text(yaml.safe_dump({"orchestrator": {"hosts": self.hosts}}))
+        inventory.write_text(yaml.safe_dump({"orchestrator": {"hosts": self.hosts}}, sort_keys=False))
         reports = self.directory / "reports"
         given = {
             "orchestrator_reports": str(reports),

@@ -269,7 +269,7 @@ class Fleet:
             "orchestrator_reports": str(self.directory / "reports"),
         }
         inventory = {"orchestrator": {"hosts": rows, "vars": variables}}
-        (self.directory / "inventory.yml").write_text(yaml.safe_dump(inventory))
+        (self.directory / "inventory.yml").write_text(yaml.safe_dump(inventory, sort_keys=False))
 
 
 @contextlib.contextmanager
