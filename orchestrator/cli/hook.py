@@ -53,7 +53,7 @@ def boot(config: ConfigOption = None) -> None:
         return
     from orchestrator.upgrade.boot_hook import run_boot_hook
 
-    with _ending("upgrade"):
+    with _ending("boot"):
         run_boot_hook(read_setting(config, with_steps=True), _tell)
 
 

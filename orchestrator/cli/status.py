@@ -89,7 +89,7 @@ def show(found: Status) -> None:
 def assemble(setting: Setting, standing: Standing) -> Status:
     """What is told of `standing`."""
     state = standing.state
-    request = asdict(standing.request) if standing.request else None
+    request = _request(setting, standing)
     common: dict[str, Any] = {
         "state": standing.condition.value,
         "run": standing.run.id if standing.run else None,
@@ -117,6 +117,16 @@ def assemble(setting: Setting, standing: Standing) -> Status:
         case Condition.IDLE:
             return Status(**common, next=setting.command("upgrade") if request else None)
     return Status(**common, next=setting.command("upgrade"))
+
+
+def _request(setting: Setting, standing: Standing) -> dict[str, Any] | None:
+    """As it was left, but for `at_boot`: whether the next boot would run it, as everything is now."""
+    if standing.request is None:
+        return None
+    from orchestrator.upgrade.boot_hook import runs_at_next_boot
+
+    at_boot = runs_at_next_boot(setting.config, standing.state, standing.request)
+    return {**asdict(standing.request), "at_boot": at_boot}
 
 
 def _running(standing: Standing) -> dict[str, Any]:
@@ -178,6 +188,8 @@ def _stop(standing: Standing, *, unsafe: bool) -> Stop | None:
         when = "now"
     if standing.asked_to_stop:
         when = "asked"
-    if unit:
+    if unit and unit.startswith(
+        "orchestrator-"
+    ):  # with KillMode=process: another one's stop could end the step
         return Stop(not unsafe, when, f"systemctl stop {unit}")
     return Stop(not unsafe, when, f"kill -TERM {pid}", facts.has_terminal(pid or 0))

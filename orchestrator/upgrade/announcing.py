@@ -11,7 +11,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.host import files
+from orchestrator.host import facts, files
 from orchestrator.upgrade import lock, motd, notice, notifying
 from orchestrator.upgrade.journal import read_journal
 from orchestrator.upgrade.notice import Moment, Past
@@ -72,17 +72,18 @@ def announce_recovery(setting: Setting, context: "RunContext") -> None:
 
 
 def announce_boot(setting: Setting) -> tuple[str, ...]:
-    """After a boot: the message as it is now, and what nobody could be told before the host went down."""
+    """After a boot: the message as it is now, and what nobody could be told before the host went down. A process that
+    has gone on with the run by now tells of its death itself; one that has not come so far does not keep us from it."""
     problems: list[str] = []
     busy = lock.is_held(setting.config.state_dir)
     _renew(setting, problems.append, dead=not busy)
-    if busy or not setting.config.notify:
+    if not setting.config.notify:
         return tuple(problems)
-    if run := latest_run(setting.config.state_dir):
+    if (run := latest_run(setting.config.state_dir)) and not (busy and _is_at_it(setting, run)):
         teller = Teller(setting.config.notify, problems.append)
         _tell_untold(setting, run, teller, well=True)
         teller.leave(give_up=lambda: False)
-    request = read_request(setting.config.state_dir)
+    request = None if busy else read_request(setting.config.state_dir)
     told = files.read_json(setting.config.state_dir / _TOLD_REQUEST)
     if request and (told.get("request") if isinstance(told, dict) else None) != request.id:
         document = notice.of_request(setting, request, _cleaner(setting))
@@ -90,9 +91,17 @@ def announce_boot(setting: Setting) -> tuple[str, ...]:
     return tuple(problems)
 
 
+def _is_at_it(setting: Setting, run: RunDirectory) -> bool:
+    """Whether who holds the lock has begun the run, or gone on with it, since the boot."""
+    state = run.state()
+    return state.boot == facts.boot_id() and state.pid == lock.read_holder(setting.config.state_dir).get(
+        "pid"
+    )
+
+
 def _renew(setting: Setting, note: Callable[[str], None], *, dead: bool = False) -> None:
     try:
-        motd.renew(setting, dead=dead)
+        motd.renew(setting, _cleaner(setting), dead=dead)
     except OSError as error:
         note(f"the message of the day: {error.filename or motd.FILE_NAME}: {error.strerror}")
 

@@ -236,7 +236,6 @@ def _open_run(  # noqa: PLR0913 - it puts together what the parts of a run share
     lock: FileLock,
 ) -> RunContext:
     """The context of a new run, or of the one that is continued, with its first events written."""
-    request = read_request(setting.config.state_dir)
     history = HistoryFile(setting.config.state_dir, reserve=RESERVE)
     current = unfinished_run(setting.config.state_dir) if plan.resumed else None
     directory = current[0] if current else create_run(setting.config.state_dir, plan_to_json(plan))
@@ -253,7 +252,8 @@ def _open_run(  # noqa: PLR0913 - it puts together what the parts of a run share
         state=directory.state(),
         assume_yes=options.answers.assume_yes,
         invoker=options.invoker,
-        request=request,
+        # As the plan has it: one that was made since asks for more. Of a part of the steps none is answered.
+        request=None if plan.selection.only else plan.request,
     )
     facts_of_start = {
         "run": directory.id,

@@ -110,9 +110,15 @@ def _in_unit(unit: str, about: str, environment: Path) -> list[str]:
     """systemd-run(1), which waits for the end and takes over the status.
 
     KillMode=process: what a run has started is not its own (services of the process manager), or outlives it on
-    purpose (a step whose runner was killed).
+    purpose (a step whose runner was killed). After=multi-user.target: in an orderly shutdown the services stay up until
+    the step that runs has ended.
     """
-    properties = ("KillMode=process", "TimeoutStopSec=infinity", f"EnvironmentFile={environment}")
+    properties = (
+        "After=multi-user.target",
+        "KillMode=process",
+        "TimeoutStopSec=infinity",
+        f"EnvironmentFile={environment}",
+    )
     return [
         *("systemd-run", "--quiet", "--collect", "--wait", f"--unit={unit}", f"--description={about}"),
         *(f"--property={one}" for one in properties),

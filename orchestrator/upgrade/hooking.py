@@ -7,12 +7,15 @@ request, says who will answer it, and is content: no package stays unconfigured 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import takewhile
 from typing import Literal
 
 from orchestrator.errors import ExitCode
 from orchestrator.upgrade.plan import Question
+from orchestrator.upgrade.requests import Request
+from orchestrator.upgrade.runstate import RunState, StepStatus
 
 Policy = Literal["run", "schedule", "notify"]
 
@@ -23,7 +26,8 @@ Policy = Literal["run", "schedule", "notify"]
 @dataclass(frozen=True, slots=True)
 class Work:
     """What there is to do. `steps`: those that make an upgrade due; `due`: how many would run; `packaging`: due ones
-    that install packages themselves; `questions`: what nobody has agreed to beforehand."""
+    that install packages themselves; `questions`: what nobody has agreed to beforehand; `version_known`: what an upgrade would
+    go to could be found out."""
 
     steps: tuple[str, ...] = ()
     due: int = 0
@@ -31,6 +35,7 @@ class Work:
     requested: bool = False
     from_version: str | None = None
     to_version: str | None = None
+    version_known: bool = True
     packaging: tuple[str, ...] = ()
     questions: tuple[Question, ...] = ()
 
@@ -87,6 +92,9 @@ def decide(work: Work, here: Circumstances, policy: Policy) -> Decision:
         return Decision(Deed.NOTHING)
     if here.live and here.live.covers:
         return Decision(Deed.NOTHING, f"{here.live.who} is under way and does what is due")
+    if not work.version_known and not here.obstacles:
+        # The product may be gone and have left its configuration: an upgrade would refuse, now and at every boot.
+        return Decision(Deed.RECORD, "the product's version is not known", announce=True)
     reason = "; ".join(here.obstacles) or _by_policy(policy)
     if reason:
         # What needs consent would not get it at the boot either.
@@ -167,10 +175,12 @@ def exit_code_of(code: ExitCode) -> int:
 @dataclass(frozen=True, slots=True)
 class Left:
     """What the host was left with. `run`: an unfinished run; `stopped`: why it stopped, empty when it died without a
-    word; `asked`: who asked for an upgrade; `at_boot`: whether the boot is to run it; `live`: a run is under way."""
+    word; `died_in`: the step that it died in, `deaths`: how many times in a row; `asked`: who asked for an upgrade; `at_boot`: whether the boot is to run it; `live`: a run is under way."""
 
     run: str | None = None
     stopped: str = ""
+    died_in: str = ""
+    deaths: int = 0
     asked: str | None = None
     at_boot: bool = False
     steps: int = 0
@@ -185,6 +195,26 @@ class BootDecision:
     why: str
 
 
+# A step that takes the host down would do so at every boot.
+_MOST_DEATHS = 2
+
+
+def left_by(run: RunState | None, in_flight: str, request: Request | None) -> Left:
+    """`run`: the unfinished one; `in_flight`: the step whose end its journal does not know, if there is one."""
+    left = Left(asked=request.by, at_boot=request.at_boot) if request else Left()
+    if run is None:
+        return left
+    number = deaths(run, in_flight)
+    return replace(left, run=run.run, stopped=run.stop_reason, died_in=in_flight, deaths=number)
+
+
+def deaths(run: RunState, step: str) -> int:
+    """How many attempts at the step, up to the last one, have no end that anybody saw; since the run was last begun
+    anew."""
+    counting = [one for one in run.attempts.get(step, ()) if one.number > run.superseded.get(step, 0)]
+    return len([*takewhile(lambda one: one.status in (None, StepStatus.UNKNOWN), reversed(counting))])
+
+
 def decide_boot(left: Left, policy: Policy, *, resume: bool) -> BootDecision:
     """What a boot does about what it finds: it goes on only where that was wanted, and nothing has failed."""
     if left.live:
@@ -192,6 +222,9 @@ def decide_boot(left: Left, policy: Policy, *, resume: bool) -> BootDecision:
     if left.run and left.stopped:
         return BootDecision(start=False, why=f"run {left.run} stopped: {left.stopped}")
     if left.run:
+        if resume and left.deaths >= _MOST_DEATHS:
+            often = "twice" if left.deaths == _MOST_DEATHS else f"{left.deaths} times"
+            return BootDecision(start=False, why=f"run {left.run} died {often} in {left.died_in}")
         died = f"run {left.run} died (the power went, or it was killed)"
         return BootDecision(start=resume, why=died if resume else f"{died}; resume_at_boot: no")
     if left.asked is not None:

@@ -9,6 +9,7 @@ writes what is so. That is why a run under way and one that was just killed have
 import contextlib
 import textwrap
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.host import clock, facts, files
@@ -26,8 +27,9 @@ _LOCK, _PATIENCE, _POLL = ".motd.lock", 2.0, 0.01
 Command = Callable[[str], str]  # words -> a command line that works with this configuration
 
 
-def renew(setting: Setting, *, dead: bool = False) -> None:
-    """Make the message what it must be now. `dead`: the caller knows that no run is under way.
+def renew(setting: Setting, clean: Callable[[str], str], *, dead: bool = False) -> None:
+    """Make the message what it must be now. `dead`: the caller knows that no run is under way. `clean` takes secrets out
+    of what services and commands have said: everybody reads this.
 
     Raises OSError.
     """
@@ -43,6 +45,7 @@ def renew(setting: Setting, *, dead: bool = False) -> None:
             state,
             read_request(state_dir),
             setting.command,
+            clean,
             dead=dead or (state is not None and state.boot != facts.boot_id()),
         ).encode()
         with contextlib.suppress(FileNotFoundError):
@@ -66,13 +69,19 @@ def _alone(state_dir: Path) -> Iterator[None]:
 
 
 def message(
-    product: str, run: RunState | None, request: Request | None, command: Command, *, dead: bool
+    product: str,
+    run: RunState | None,
+    request: Request | None,
+    command: Command,
+    clean: Callable[[str], str],
+    *,
+    dead: bool,
 ) -> str:
     """The text; empty when there is nothing to tell. `run`: the newest, if it is unfinished. Pure."""
     if run is not None and run.unfinished:
-        lines = _of_run(product, run, command, dead=dead)
+        lines = _of_run(product, replace(run, stop_reason=clean(run.stop_reason)), command, dead=dead)
     elif request is not None:
-        lines = _of_request(product, request, command)
+        lines = _of_request(product, replace(request, reason=clean(request.reason)), command)
     else:
         return ""
     return "".join(f"{line}\n" for line in lines)

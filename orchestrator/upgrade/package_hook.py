@@ -6,11 +6,12 @@ and say what is pending, why it was not run, and what will run it.
 """
 
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from orchestrator.errors import Invalid, Refused, Unanswered
+from orchestrator.errors import Invalid, OrchestratorError, Refused, Unanswered
 from orchestrator.host import facts
 from orchestrator.upgrade import lock
 from orchestrator.upgrade.consent import Answers, how_to_answer
@@ -60,8 +61,18 @@ def name_asker(kind: Kind, names: Iterable[str], environ: Mapping[str, str] = os
 def run_hook(hook: Hook, reporter: "Reporter", dialogue: "Dialogue") -> int:
     """Do what is to be done now; the exit code for the package manager.
 
-    Raises OrchestratorError where an upgrade that was run, or could not be, failed.
+    Raises OrchestratorError where an upgrade that was run, or could not be, failed. Where no run is left that tells of
+    that, a request is.
     """
+    try:
+        return _run_hook(hook, reporter, dialogue)
+    except OrchestratorError as error:
+        if unfinished_run(hook.setting.config.state_dir) is None:
+            _leave_trace(hook, error)
+        raise
+
+
+def _run_hook(hook: Hook, reporter: "Reporter", dialogue: "Dialogue") -> int:
     work, here = _look(hook)
     decision = decide(work, here, hook.setting.config.hook)
     if decision.deed is Deed.RUN:
@@ -101,14 +112,15 @@ def _look(hook: Hook) -> tuple[Work, Circumstances]:
     setting, config = hook.setting, hook.setting.config
     definitions = read_definitions(config, setting.registry)
     situation = read_situation(config, setting.registry, definitions)
+    known = True
     try:
         version = product_version(config)
     except Invalid as error:
-        # It may need a host at work, or be gone with the product. An upgrade that has to be made refuses for it.
-        hook.tell("; ".join([error.message, *map(str, error.problems)]))
-        version = None
+        # It may need a host at work, or be gone with the product. An upgrade would refuse for it.
+        hook.tell(": ".join([error.message, *map(str, error.problems)]))
+        version, known = None, False
     plan = make_plan(replace(situation, to_version=version))
-    work = _work_of(plan)
+    work = replace(_work_of(plan), version_known=known)
     return work, Circumstances(_obstacles(hook), _live(hook, plan)) if work.any else Circumstances()
 
 
@@ -158,11 +170,10 @@ def _leave_request(hook: Hook, work: Work, decision: Decision) -> None:
 
     config = hook.setting.config
     preflight.make_state_directory(config)
-    request = Request(hook.by, decision.why, at_boot=decision.at_boot)
-    request = record_request(config.state_dir, request)
+    request = record_request(config.state_dir, Request(hook.by, decision.why, at_boot=decision.at_boot))
     hook.tell(f"an upgrade of {config.product.name} is pending: {describe_work(work)}")
     hook.tell(f"it is not run now: {decision.why}")
-    for line in _who_runs_it(hook, work, decision):
+    for line in _who_runs_it(hook, work, decision, request):
         hook.tell(line)
     problems = (
         announcing.announce_pending(hook.setting, request)
@@ -170,6 +181,22 @@ def _leave_request(hook: Hook, work: Work, decision: Decision) -> None:
         else announcing.renew_message(hook.setting)
     )
     for problem in problems:
+        hook.tell(problem)
+
+
+def _leave_trace(hook: Hook, error: OrchestratorError) -> None:
+    """Of a refusal that only the output of the transaction would know."""
+    from orchestrator.upgrade import announcing, preflight
+
+    config = hook.setting.config
+    reason = ": ".join(filter(None, [error.message, "; ".join(map(str, error.problems))]))
+    try:
+        preflight.make_state_directory(config)
+        request = record_request(config.state_dir, Request(hook.by, reason))
+    except OrchestratorError as failure:  # the refusal is what counts
+        hook.tell(failure.message)
+        return
+    for problem in announcing.announce_pending(hook.setting, request):
         hook.tell(problem)
 
 
@@ -191,10 +218,15 @@ def _some(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
-def _who_runs_it(hook: Hook, work: Work, decision: Decision) -> Iterator[str]:
+def _who_runs_it(hook: Hook, work: Work, decision: Decision, request: Request) -> Iterator[str]:
     from orchestrator.upgrade import units
+    from orchestrator.upgrade.boot_hook import runs_at_next_boot
 
     command = hook.setting.command("upgrade")
+    if not work.version_known and not decision.at_boot:
+        yield f"when that is mended, run: {command}"
+        yield f"if the product is gone, remove what is left of it: rm {shlex.quote(str(hook.setting.path))}"
+        return
     if work.questions:
         for question in work.questions:
             yield f"it asks: {question.text} ({how_to_answer(question)})"
@@ -207,7 +239,8 @@ def _who_runs_it(hook: Hook, work: Work, decision: Decision) -> Iterator[str]:
             yield f"{units.UPGRADE} was started, waits for that, and runs it; see: {hook.setting.command('status')}"
             return
         yield f"{units.UPGRADE} could not be started: {problem}"
-    if decision.at_boot and units.is_installed(units.BOOT):
+    current = unfinished_run(hook.setting.config.state_dir)
+    if decision.at_boot and runs_at_next_boot(hook.setting.config, current[1] if current else None, request):
         yield f"the next boot runs it; or run: {command}"
     else:
         yield f"run: {command}"

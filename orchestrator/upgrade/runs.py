@@ -64,9 +64,6 @@ class RunDirectory:
         """`steps/upgrade/0120_x.sh.attempt-1.log`, `.status`, `.events` or `.progress`."""
         return self.path.joinpath("steps", f"{step}.attempt-{attempt}.{suffix}")
 
-    def scratch(self, step: str) -> Path:
-        return self.path / "scratch" / step
-
     def state(self) -> RunState:
         return fold(journal.read_journal(self.journal))
 

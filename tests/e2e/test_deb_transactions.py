@@ -20,12 +20,15 @@ from tests.support.systemd_host import SystemdHost
 from tests.support.terminal import Terminal, at_terminal
 from tests.support.transactions import (
     ALL_CHANGES,
+    BOOKS,
     BOOKS_BEFORE,
     ONE_SHOTS,
+    STATE,
     Server,
     all_is_well,
     environment,
     in_image,
+    no_baseline,
     settled,
 )
 
@@ -138,13 +141,34 @@ def test_an_older_version_is_refused_before_it_is_unpacked(upgraded: tuple[Serve
 
 def test_an_older_version_is_welcome_when_the_data_was_purged(upgraded: tuple[Server, Outcome]) -> None:
     server, _ = upgraded
+    history = server.host.path(f"{STATE}/upgrade-history")
+    mine = "3900_mine.sh\t2026-01-01T00:00:00.000Z\t\tstatus=done"
+    with history.open("a") as file:
+        file.write(f"# by hand\n{mine}\tversion=2.0\n")
+
     server.run("apt-get", "-y", "purge", "bookshelf").expect(0)
 
+    assert history.read_text() == f"# by hand\n{mine}\n", "the lines of steps that others brought stay"
     server.install("bookshelf=1.0").expect(0)
-
     assert server.health()["version"] == "1.0"
     assert server.titles() == []
-    assert server.history() == BASELINE
+    assert server.history() == {"3900_mine.sh": "done", **BASELINE}
+    assert not server.pending()
+
+
+def test_without_a_baseline_there_is_no_data_and_dpkg_does_both_again(
+    upgraded: tuple[Server, Outcome],
+) -> None:
+    server, _ = upgraded
+    server.run("apt-get", "-y", "purge", "bookshelf").expect(0)
+
+    with no_baseline(server):
+        server.install("bookshelf=1.0").expect(100)
+        assert not server.host.path(BOOKS).exists()
+    server.run("dpkg", "--configure", "-a").expect(0)
+
+    assert server.health()["version"] == "1.0"
+    assert server.audit() == ""
     assert not server.pending()
 
 

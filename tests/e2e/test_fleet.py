@@ -78,7 +78,7 @@ def test_a_canary_that_fails_stops_the_play_and_the_next_one_continues_it_then_t
         ["tar", "--zstd", "-tf", play.collected / "alpha.tar.zst"], capture_output=True, text=True, check=True
     ).stdout
     assert "journal.jsonl" in members
-    assert "Stopped: alpha failed; 2 servers were not begun." in play.text
+    assert "stopped after alpha; 2 of 3 servers were not begun" in play.text
     assert canary["reason"] in play.markdown
 
     fleet.servers["alpha"].mark("broken", there=False)

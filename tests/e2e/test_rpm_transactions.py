@@ -19,12 +19,14 @@ from tests.support.step_packages import StepPackage, build_examples, machine_rpm
 from tests.support.systemd_host import SystemdHost
 from tests.support.transactions import (
     ALL_CHANGES,
+    BOOKS,
     BOOKS_BEFORE,
     ONE_SHOTS,
     Server,
     all_is_well,
     environment,
     in_image,
+    no_baseline,
     settled,
 )
 
@@ -103,6 +105,15 @@ def test_two_packages_in_one_transaction_cause_one_run_at_its_end_and_what_is_er
     server.run("dnf", "-y", "--releasever=1", "remove", "bookshelf").expect(0)
     assert server.changes() == ALL_CHANGES
     assert set(server.active().values()) == {"inactive"}
+
+    # Without a baseline there is no data, and the next %post does both.
+    server.host.path(BOOKS).unlink()
+    with no_baseline(server):
+        dnf = server.install("bookshelf-2.0").expect(0)
+        assert "then run: dnf reinstall bookshelf" in dnf.out + dnf.err
+        assert not server.host.path(BOOKS).exists()
+    server.run("dnf", "-y", "--releasever=1", "reinstall", "bookshelf").expect(0)
+    assert server.health()["version"] == "2.0"
 
 
 def test_a_step_that_fails_is_a_warning_of_the_transaction_and_the_run_is_continued_by_hand(

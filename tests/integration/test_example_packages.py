@@ -94,6 +94,7 @@ def test_the_spec_does_what_the_debian_scripts_do() -> None:
         for line in (
             r"orchestrator hook (deb|rpm) --before ",
             r"orchestrator history baseline --only '\*_bookshelf-\*'",
+            r"(?s)history baseline .*/usr/lib/bookshelf/store --create",
             r"if orchestrator pending --quiet; then",
         ):
             assert re.search(line, text), line

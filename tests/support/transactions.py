@@ -15,7 +15,7 @@ import shutil
 import sqlite3
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -226,6 +226,19 @@ def all_is_well(server: Server, changes: Sequence[str], before: str = "") -> Non
     assert server.masks() == [], before
     assert server.audit() == "", before
     assert server.host.run(["systemctl", "--failed", "--plain", "--no-legend"]).stdout == "", before
+
+
+@contextlib.contextmanager
+def no_baseline(server: Server) -> Iterator[None]:
+    """`orchestrator history baseline` fails meanwhile: its record of changes cannot be written."""
+    record = server.host.path(f"{STATE}/history-changes.jsonl")
+    saved = record.rename(record.with_suffix(".saved"))
+    record.mkdir()
+    try:
+        yield
+    finally:
+        record.rmdir()
+        saved.rename(record)
 
 
 def in_image(root: Path, *argv: str) -> list[str]:

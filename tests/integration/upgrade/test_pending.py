@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.product import Product
+from tests.support.terminal import at_terminal
 
 
 @pytest.fixture
@@ -173,3 +174,26 @@ def test_what_is_asked_for_during_a_run_is_run_after_it_by_the_same_command(prod
 
     assert product.ran() == ["0110", "0120", "0130", "0130"]
     assert not file.exists()
+
+
+def test_a_part_of_the_steps_is_no_answer_to_a_request(product: Product) -> None:
+    product.step("default/0120_x.sh")
+    product.step("default/0130_y.sh")
+    ask(product)
+    product.run("upgrade", "-y", "--only", "0120").expect(0)
+    pending(product, 1)
+    product.run("upgrade", "-y", "--if-pending").expect(0)
+    assert product.ran() == ["0120", "0120", "0130"]
+    pending(product, 0)
+
+
+def test_what_is_asked_for_while_somebody_thinks_over_the_plan_waits_for_the_next_run(
+    product: Product,
+) -> None:
+    product.step("default/0120_x.sh")
+    with at_terminal(product.argv("upgrade"), product.environment()) as terminal:
+        terminal.expect("Go on?")
+        ask(product)
+        terminal.type("y\n")
+        assert terminal.wait() == 0
+    pending(product, 1)

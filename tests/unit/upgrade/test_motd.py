@@ -22,7 +22,7 @@ def command(words: str) -> str:
 
 
 def text(run: RunState | None = None, request: Request | None = None, *, dead: bool = False) -> str:
-    return motd.message("Bookshelf", run, request, command, dead=dead)
+    return motd.message("Bookshelf", run, request, command, str, dead=dead)
 
 
 def a_run(**more: object) -> RunState:
@@ -109,22 +109,22 @@ def begin(setting: Setting, *, boot: str) -> Path:
 
 
 def test_without_a_state_directory_nothing_is_made(setting: Setting) -> None:
-    motd.renew(setting)
+    motd.renew(setting, str)
     assert not setting.config.state_dir.exists()
 
 
 def test_a_run_of_an_earlier_boot_has_died(setting: Setting) -> None:
     path = begin(setting, boot="another")
-    motd.renew(setting)
+    motd.renew(setting, str)
     assert "It died" in path.read_text()
 
 
 def test_a_run_of_this_boot_may_be_under_way(setting: Setting) -> None:
     path = begin(setting, boot=facts.boot_id())
-    motd.renew(setting)
+    motd.renew(setting, str)
     assert "began at" in path.read_text()
     assert path.stat().st_mode & 0o777 == 0o644
-    motd.renew(setting, dead=True)
+    motd.renew(setting, str, dead=True)
     assert "It died" in path.read_text()
 
 
@@ -132,17 +132,17 @@ def test_it_goes_with_what_it_told_of(setting: Setting) -> None:
     setting.config.state_dir.mkdir()
     path = setting.config.state_dir / "motd"
     request = record_request(setting.config.state_dir, Request("deb toy", "why"))
-    motd.renew(setting)
+    motd.renew(setting, str)
     assert "deb toy" in path.read_text()
     settle_request(setting.config.state_dir, request)
-    motd.renew(setting)
+    motd.renew(setting, str)
     assert not path.exists()
-    motd.renew(setting)
+    motd.renew(setting, str)
 
 
 def test_one_that_is_right_is_left_alone(setting: Setting) -> None:
     path = begin(setting, boot="another")
-    motd.renew(setting)
+    motd.renew(setting, str)
     before = path.stat()
-    motd.renew(setting)
+    motd.renew(setting, str)
     assert path.stat() == before
