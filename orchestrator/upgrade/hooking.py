@@ -92,13 +92,12 @@ def decide(work: Work, here: Circumstances, policy: Policy) -> Decision:
         return Decision(Deed.NOTHING)
     if here.live and here.live.covers:
         return Decision(Deed.NOTHING, f"{here.live.who} is under way and does what is due")
-    if not work.version_known and not here.obstacles:
-        # The product may be gone and have left its configuration: an upgrade would refuse, now and at every boot.
-        return Decision(Deed.RECORD, "the product's version is not known", announce=True)
-    reason = "; ".join(here.obstacles) or _by_policy(policy)
+    unknown = "" if work.version_known else "the product's version is not known"
+    reason = "; ".join(here.obstacles) or unknown or _by_policy(policy)
     if reason:
-        # What needs consent would not get it at the boot either.
-        at_boot = policy != "notify" and not work.questions
+        # What needs consent would not get it at the boot either. A version that a host at work does not know is one of
+        # a product that is gone, and has left its configuration: an upgrade would refuse, now and at every boot.
+        at_boot = policy != "notify" and not work.questions and (work.version_known or bool(here.obstacles))
         return Decision(Deed.RECORD, reason, at_boot=at_boot, announce=not here.obstacles)
     if work.questions:
         return Decision(Deed.RECORD, _unanswered(work.questions), announce=True)

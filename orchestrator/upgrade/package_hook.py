@@ -225,7 +225,7 @@ def _who_runs_it(hook: Hook, work: Work, decision: Decision, request: Request) -
     command = hook.setting.command("upgrade")
     if not work.version_known and not decision.at_boot:
         yield f"when that is mended, run: {command}"
-        yield f"if the product is gone, remove what is left of it: rm {shlex.quote(str(hook.setting.path))}"
+        yield f"if the product is gone for good, purge its package, or: rm {shlex.quote(str(hook.setting.path))}"
         return
     if work.questions:
         for question in work.questions:

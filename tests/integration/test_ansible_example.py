@@ -96,7 +96,7 @@ def read(path: Path) -> Any:
 def test_ansible_takes_the_playbook_and_lists_its_tasks(farm: Farm) -> None:
     farm.add("one")
     play = farm.play("--list-tasks").expect(0)
-    assert "orchestrator_upgrade : Begin the upgrade" in play.text
+    assert "orchestrator_upgrade : Run the checks" in play.text
 
 
 @pytest.mark.parametrize("path", task_files(), ids=lambda path: path.name)
@@ -115,7 +115,7 @@ def test_every_variable_has_a_default_a_type_and_a_line_in_the_readme() -> None:
     defaults = read(ROLE / "defaults" / "main.yml")
     specs = read(ROLE / "meta" / "argument_specs.yml")["argument_specs"]
     rows = re.findall(r"^\| `(orchestrator_\w+)` \|", (EXAMPLE / "README.md").read_text(), re.MULTILINE)
-    assert list(specs["look"]["options"]) == list(specs["upgrade"]["options"]) == list(defaults)
+    assert list(specs["look"]["options"]) == list(defaults)
     assert sorted(rows) == sorted([*defaults, "orchestrator_hosts", "orchestrator_waves"])
 
 
@@ -139,6 +139,7 @@ def test_check_mode_shows_plans_and_everything_that_speaks_against_an_upgrade_of
     farm.add("risky").step("upgrade/0130_b.sh", header="#risk: drops the table of old orders")
     farm.add("mistaken").config["services"] = {"db": {"tier": "nonsense"}}
     farm.products["mistaken"].save()
+    farm.add("numbered", orchestrator_accept=[88])
     farm.add("absent", orchestrator_command="/nonexistent/orchestrator")
     farm.add("gone", ansible_connection="ssh", ansible_host="127.0.0.1", ansible_port=1)
     busy = farm.add("busy")
@@ -154,6 +155,7 @@ def test_check_mode_shows_plans_and_everything_that_speaks_against_an_upgrade_of
         "well": "planned",
         "risky": "refused",
         "mistaken": "refused",
+        "numbered": "refused",
         "absent": "refused",
         "gone": "unreachable",
         "busy": "busy",
@@ -161,10 +163,11 @@ def test_check_mode_shows_plans_and_everything_that_speaks_against_an_upgrade_of
     assert "drops the table of old orders" in told(play, "risky")
     assert 'orchestrator_accept: ["0130"]' in told(play, "risky")
     assert "services.db: 'manager' is missing" in told(play, "mistaken")
+    assert "takes ids in quotes" in told(play, "numbered")
     assert "/nonexistent/orchestrator: Error executing command" in told(play, "absent")
     assert "Connection refused" in told(play, "gone")
     assert "is under way since" in told(play, "busy")
-    assert "5 of 6 servers cannot be upgraded now" in play.text
+    assert "6 of 7 servers cannot be upgraded now" in play.text
     assert not farm.products["well"].ran()
     assert json.loads((play.collected / "well.plan.json").read_text())["steps"][0]["due"]
 

@@ -10,6 +10,17 @@ from typing import Any
 
 import pytest
 
+from orchestrator.cli.options import Output, read_setting
+from orchestrator.cli.reporters import watching
+from orchestrator.cli.status import assemble
+from orchestrator.errors import Invalid, Refused, StepFailed
+from orchestrator.host import circumstances
+from orchestrator.upgrade import lock, units
+from orchestrator.upgrade.begin import Dialogue
+from orchestrator.upgrade.boot_hook import run_boot_hook
+from orchestrator.upgrade.package_hook import Hook, run_hook
+from orchestrator.upgrade.requests import Request, record_request
+from orchestrator.upgrade.standing import read_standing
 from tests.support.product import ROOT, Product
 from tests.support.requirements import require
 
@@ -93,6 +104,159 @@ def test_a_new_version_alone_is_work_for_the_steps_that_always_run(product: Prod
     product.save()
     assert "version 2.0 to 2.1" in product.run("hook", "rpm", env={"SYSTEMD_OFFLINE": "1"}).expect(0).out
     product.run("pending").expect(1)
+
+
+# Where it could be run ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def told(product: Product, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """On a host at work, as far as the hook can see. The moments that were told of, with their reasons."""
+    monkeypatch.setattr(circumstances, "obstacles", lambda *_, **__: ())
+    told = product.directory / "told"
+    product.config["notify"] = [
+        {"at": ["pending", "failure", "end"], "command": ["sh", "-c", f"cat >>{told}"]},
+    ]
+    product.save()
+    return told
+
+
+def hook_deb(product: Product) -> int:
+    setting = read_setting(product.file)
+    hook = Hook(setting, "deb", "deb toy", print)
+    with watching(Output.PLAIN, verbose=False, continue_command="upgrade") as view:
+        return run_hook(hook, view, Dialogue(lambda _: None, ask=None))
+
+
+def reasons(told: Path) -> list[str]:
+    return [json.loads(line)["request"]["reason"] for line in told.read_text().splitlines()]
+
+
+def test_a_refusal_before_the_run_is_left_for_people_and_told(product: Product, told: Path) -> None:
+    product.step("upgrade/0100_a.sh", header="#min-disk: / 900T")
+    with pytest.raises(Refused):
+        hook_deb(product)
+    asked = request(product)
+    assert "nothing was touched: upgrade/0100_a.sh: needs 900.0 TiB free" in asked["reason"]
+    assert asked["at_boot"] is False
+    assert reasons(told) == [asked["reason"]]
+    assert "An upgrade of Toy waits" in (product.state / "motd").read_text()
+    product.run("pending", "-q").expect(1)
+
+
+def test_what_is_broken_is_left_for_people_as_well(product: Product, told: Path) -> None:
+    product.step("upgrade/0100_a.sh").chmod(0o644)
+    with pytest.raises(Invalid):
+        hook_deb(product)
+    assert "is not executable" in request(product)["reason"]
+    assert len(reasons(told)) == 1
+
+
+def test_a_run_that_stopped_tells_of_itself(product: Product, told: Path) -> None:
+    product.step("upgrade/0100_a.sh", "exit 3")
+    with pytest.raises(StepFailed):
+        hook_deb(product)
+    assert not (product.state / "request.json").exists()
+    assert json.loads(told.read_text())["moment"] == "failure"
+
+
+def test_the_configuration_of_a_product_that_is_gone_keeps_no_package_unconfigured(
+    product: Product, told: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    product.config["product"] = {"name": "Toy", "version_command": ["/gone/toy", "--version"]}
+    product.save()
+    assert hook_deb(product) == 0
+    assert not product.state.exists(), "nothing is due"
+    product.step("upgrade/0100_a.sh")
+    capsys.readouterr()
+
+    assert hook_deb(product) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("the product's version is not known: product.version_command: /gone/toy")
+    assert lines[2:] == [
+        "it is not run now: the product's version is not known",
+        f"when that is mended, run: orchestrator upgrade --config {product.file}",
+        f"if the product is gone for good, purge its package, or: rm {product.file}",
+    ]
+    assert reasons(told) == ["the product's version is not known"]
+    assert request(product)["at_boot"] is False
+    assert product.ran() == []
+
+
+# The boot -------------------------------------------------------------------------------------------------
+
+
+def test_a_boot_that_cannot_start_the_upgrade_says_so_last_and_fails(product: Product, told: Path) -> None:
+    require(not Path("/lib/systemd/system/orchestrator-upgrade.service").exists(), "a host without the unit")
+    product.step("upgrade/0100_a.sh")
+    product.state.mkdir()
+    record_request(product.state, Request("deb toy", "an image is built", at_boot=True))
+    outcome = product.run("hook", "boot").expect(1)
+    assert outcome.out == "orchestrator: deb toy asked for an upgrade\n"
+    assert "orchestrator-upgrade.service could not be started: " in outcome.err
+    assert f"run: orchestrator upgrade --config {product.file}" in outcome.err
+    assert reasons(told) == ["an image is built"]
+
+
+def test_the_boot_decides_before_it_tells(product: Product, told: Path) -> None:
+    product.step("upgrade/0100_a.sh")
+    product.state.mkdir()
+    record_request(product.state, Request("deb toy", "why"))
+    lines: list[tuple[str, bool]] = []
+    run_boot_hook(read_setting(product.file), lambda line: lines.append((line, told.exists())))
+    assert [line for line, _ in lines] == [
+        "deb toy asked for an upgrade; left to an administrator",
+        f"run: orchestrator upgrade --config {product.file}",
+    ]
+    assert not any(late for _, late in lines)
+    assert reasons(told) == ["why"]
+
+
+def test_a_death_is_told_at_the_boot_though_somebody_has_the_lock_again(product: Product, told: Path) -> None:
+    go = product.directory / "go"
+    product.step("upgrade/0100_a.sh", f"echo in >>{product.trace}; while [ ! -e {go} ]; do sleep 0.05; done")
+    run = product.start("upgrade", "-y")
+    while "in" not in product.ran():
+        assert run.poll() is None, run.communicate()
+    run.kill()
+    run.communicate()
+    go.touch()
+    [journal] = product.state.glob("runs/*/journal.jsonl")
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    journal.write_text(journal.read_text().replace(boot, "the-boot-before"))
+    lines: list[str] = []
+
+    with lock.acquire(product.state, purpose="upgrade"):
+        run_boot_hook(read_setting(product.file), lines.append)
+
+    assert lines[0] == "a run is under way; left to an administrator"
+    assert json.loads(told.read_text())["reason"] == "the host went down in mid-run"
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_status_says_that_the_next_boot_runs_it_only_where_it_does(
+    product: Product, monkeypatch: pytest.MonkeyPatch, installed: bool
+) -> None:
+    monkeypatch.setattr(units, "is_installed", lambda _: installed)
+    product.step("upgrade/0100_a.sh", "exit 3")
+    product.state.mkdir()
+    asked = record_request(product.state, Request("deb toy", "why", at_boot=True))
+
+    def at_boot() -> bool:
+        status = assemble(read_setting(product.file), read_standing(product.state))
+        assert status.request is not None
+        return bool(status.request["at_boot"])
+
+    assert at_boot() == installed
+    product.config["hook"] = "notify"
+    product.save()
+    assert not at_boot()
+    product.config["hook"] = "schedule"
+    product.save()
+    product.run("upgrade", "-y").expect(1)
+    assert request(product)["id"] == asked.id
+    assert not at_boot(), "the run has stopped for a reason"
 
 
 # Before a package is unpacked -----------------------------------------------------------------------------

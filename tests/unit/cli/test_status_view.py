@@ -121,5 +121,7 @@ def test_a_request_that_waits_is_told() -> None:
         "No upgrade has run yet. An upgrade was asked for by deb toy at 2026-11-20T10:00Z. "
         "waits: an image is built runs: at the next boot now: orchestrator upgrade"
     )
+    left = {**request, "at_boot": False}
+    assert "at the next boot" not in text(Status("never", request=left, next="orchestrator upgrade"))
     unfinished = Status("unfinished", "0001-x", request=request, next="orchestrator upgrade")
     assert text(unfinished).count("orchestrator upgrade") == 1

@@ -14,12 +14,16 @@ from orchestrator.upgrade.hooking import (
     Live,
     Policy,
     Work,
+    deaths,
     decide,
     decide_boot,
     exit_code_of,
     hook_ends,
+    left_by,
 )
 from orchestrator.upgrade.plan import Question
+from orchestrator.upgrade.requests import Request
+from orchestrator.upgrade.runstate import Attempt, RunState, StepStatus
 
 POLICIES: tuple[Policy, ...] = ("run", "schedule", "notify")
 DUE = Work(steps=("upgrade/0100_a.sh",), due=1)
@@ -105,6 +109,22 @@ def test_what_is_in_the_way_only_now_is_waited_for_by_the_unit(
 
 
 @pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("work", [replace(DUE, questions=(RISK,)), Work(unfinished="0003-x"), DUE])
+def test_without_the_products_version_nothing_is_run_nor_left_to_a_boot_of_a_host_at_work(
+    work: Work, policy: Policy
+) -> None:
+    unknown = replace(work, version_known=False)
+    for here in (HOST, BUSY):
+        decision = decide(unknown, here, policy)
+        assert (decision.deed, decision.at_boot, decision.start) == (Deed.RECORD, False, False)
+        assert decision.why == "the product's version is not known"
+        assert decision.announce
+    image = decide(unknown, IMAGE, policy)
+    assert image.why == "this is a chroot"
+    assert image.at_boot == (policy != "notify" and not work.questions), "it may need a host at work"
+
+
+@pytest.mark.parametrize("policy", POLICIES)
 def test_what_a_run_under_way_has_in_its_plan_is_not_asked_for_again(policy: Policy) -> None:
     decision = decide(DUE, COVERED, policy)
     assert decision.deed is Deed.NOTHING
@@ -146,3 +166,42 @@ def test_the_boot_goes_on_only_where_that_was_wanted_and_nothing_has_failed(
     decision = decide_boot(left, policy, resume=resume)
     assert decision.start == start
     assert bool(decision.why) == (left != Left())
+
+
+UNKNOWN, FAILED = StepStatus.UNKNOWN, StepStatus.FAILED
+
+
+def cut(*ends: StepStatus | None, superseded: int = 0) -> RunState:
+    attempts = [Attempt("backup", number, "", status=end) for number, end in enumerate(ends, 1)]
+    return RunState(run="0003-x", attempts={"backup": attempts}, superseded={"backup": superseded})
+
+
+@pytest.mark.parametrize(
+    ("run", "number"),
+    [
+        (cut(), 0),
+        (cut(None), 1),
+        (cut(UNKNOWN, None), 2),
+        (cut(UNKNOWN, UNKNOWN), 2),
+        (cut(UNKNOWN, FAILED, None), 1),
+        (cut(UNKNOWN, StepStatus.DONE), 0),
+        (cut(UNKNOWN, UNKNOWN, None, superseded=2), 1),
+    ],
+)
+def test_deaths_are_counted_back_from_the_last_attempt_that_counts(run: RunState, number: int) -> None:
+    assert deaths(run, "backup") == number
+    assert deaths(run, "upgrade/0100_a.sh") == 0
+
+
+def test_a_step_that_has_taken_the_host_down_twice_is_not_run_by_a_third_boot() -> None:
+    asked = Request("deb toy", "why", at_boot=True)
+    once, twice = (left_by(run, "backup", asked) for run in (cut(None), cut(UNKNOWN, None)))
+    assert decide_boot(once, "run", resume=True).start
+    decision = decide_boot(twice, "run", resume=True)
+    assert (decision.start, decision.why) == (False, "run 0003-x died twice in backup")
+    assert decide_boot(replace(twice, deaths=3), "run", resume=True).why.endswith("died 3 times in backup")
+    assert "resume_at_boot: no" in decide_boot(twice, "run", resume=False).why
+    assert decide_boot(left_by(cut(UNKNOWN, UNKNOWN), "", asked), "run", resume=True).start, (
+        "between two steps"
+    )
+    assert left_by(None, "", asked) == Left(asked="deb toy", at_boot=True)
