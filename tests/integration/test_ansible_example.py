@@ -25,7 +25,12 @@ from tests.support.requirements import require
 from tests.support.servers import wait_until
 
 ROLE = EXAMPLE / "roles" / "orchestrator_upgrade"
-LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "orchestrator_become": False}
+UNREACHABLE = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+LOCAL = {
+    "ansible_connection": "local",
+    "ansible_python_interpreter": sys.executable,
+    "orchestrator_become": False,
+}
 
 
 @dataclass
@@ -35,12 +40,16 @@ class Farm:
     directory: Path
     products: dict[str, Product] = field(default_factory=dict)
     hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    others: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def add(self, name: str, **variables: Any) -> Product:
         place = self.directory / name
         place.mkdir()
         product = self.products[name] = Product(place)
-        own = {"orchestrator_command": str(self.directory / "orchestrator"), "orchestrator_config": str(product.file)}
+        own = {
+            "orchestrator_command": str(self.directory / "orchestrator"),
+            "orchestrator_config": str(product.file),
+        }
         self.hosts[name] = {**LOCAL, **own, **variables}
         return product
 
@@ -49,7 +58,8 @@ class Farm:
         program.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m orchestrator "$@"\n')
         program.chmod(0o755)
         inventory = self.directory / "inventory.yml"
-        inventory.write_text(yaml.safe_dump({"orchestrator": {"hosts": self.hosts}}, sort_keys=False))
+        groups = {"orchestrator": {"hosts": self.hosts}, "others": {"hosts": self.others}}
+        inventory.write_text(yaml.safe_dump(groups, sort_keys=False))
         reports = self.directory / "reports"
         given = {
             "orchestrator_reports": str(reports),
@@ -101,9 +111,20 @@ def test_ansible_takes_the_playbook_and_lists_its_tasks(farm: Farm) -> None:
 
 @pytest.mark.parametrize("path", task_files(), ids=lambda path: path.name)
 def test_every_task_has_a_name_and_needs_nothing_but_ansible_core(path: Path) -> None:
-    words = {"name", "hosts", "gather_facts", "serial", "tasks", "block", "rescue", "always", "when", "become"}
+    words = {
+        "name",
+        "hosts",
+        "gather_facts",
+        "serial",
+        "tasks",
+        "block",
+        "rescue",
+        "always",
+        "when",
+        "become",
+    }
     words |= {"register", "until", "retries", "delay", "loop", "loop_control", "run_once", "delegate_to"}
-    words |= {"changed_when", "failed_when", "check_mode", "ignore_unreachable"}
+    words |= {"changed_when", "failed_when", "check_mode", "ignore_unreachable", "any_errors_fatal"}
     for task in tasks(read(path)):
         assert task["name"][0].isupper(), task
         modules = set(task) - words
@@ -134,14 +155,16 @@ def told(play: Play, name: str) -> str:
     return " ".join(f"{one['where']}: {one['what']} ({one['hint']})" for one in play.summary[name]["against"])
 
 
-def test_check_mode_shows_plans_and_everything_that_speaks_against_an_upgrade_of_any_server(farm: Farm) -> None:
+def test_check_mode_shows_plans_and_everything_that_speaks_against_an_upgrade_of_any_server(
+    farm: Farm,
+) -> None:
     farm.add("well").step("upgrade/0100_a.sh")
     farm.add("risky").step("upgrade/0130_b.sh", header="#risk: drops the table of old orders")
     farm.add("mistaken").config["services"] = {"db": {"tier": "nonsense"}}
     farm.products["mistaken"].save()
     farm.add("numbered", orchestrator_accept=[88])
     farm.add("absent", orchestrator_command="/nonexistent/orchestrator")
-    farm.add("gone", ansible_connection="ssh", ansible_host="127.0.0.1", ansible_port=1)
+    farm.add("gone", **UNREACHABLE)
     busy = farm.add("busy")
     done = busy.directory / "done"
     busy.step("upgrade/0100_a.sh", f"while [ ! -e {done} ]; do sleep 0.1; done")
@@ -172,7 +195,9 @@ def test_check_mode_shows_plans_and_everything_that_speaks_against_an_upgrade_of
     assert json.loads((play.collected / "well.plan.json").read_text())["steps"][0]["due"]
 
 
-def test_a_wave_comes_to_its_end_with_the_policies_and_hooks_of_each_server_and_stops_the_next_one(farm: Farm) -> None:
+def test_a_wave_comes_to_its_end_with_the_policies_and_hooks_of_each_server_and_stops_the_next_one(
+    farm: Farm,
+) -> None:
     before, after = farm.directory / "before.yml", farm.directory / "after.yml"
     for path, word in ((before, "out"), (after, "in")):
         note = {"argv": ["sh", "-c", f"echo {word} >>{{{{ trace }}}}"]}
@@ -192,13 +217,19 @@ def test_a_wave_comes_to_its_end_with_the_policies_and_hooks_of_each_server_and_
     shop.step("upgrade/0150_caches.sh", "exit 1", header="#on-failure: continue")
     stuck = farm.add("stuck", orchestrator_pre_upgrade_tasks=str(before))  # has no `trace`
     stuck.step("upgrade/0100_a.sh")
+    farm.add("adrift", orchestrator_pre_upgrade_tasks=str(farm.directory / "drain.yml")).step(
+        "upgrade/0100_a.sh"
+    )
+    drain = {"name": "Drain", "ansible.builtin.command": "true", "delegate_to": "balancer"}
+    (farm.directory / "drain.yml").write_text(yaml.safe_dump([drain]))
+    farm.others["balancer"] = UNREACHABLE
     late = farm.add("late", orchestrator_timeout=1)
     done = late.directory / "done"
     late.step("upgrade/0100_a.sh", f"while [ ! -e {done} ]; do sleep 0.1; done")
 
     farm.add("next").step("upgrade/0100_a.sh")
 
-    play = farm.play(orchestrator_waves=[3, "100%"])
+    play = farm.play(orchestrator_waves=[4, "100%"])
     done.touch()
     wait_until(lambda: '"run-ended"' in next(late.state.glob("runs/*/journal.jsonl")).read_text(), "its end")
     play.expect(2)
@@ -206,12 +237,13 @@ def test_a_wave_comes_to_its_end_with_the_policies_and_hooks_of_each_server_and_
     assert outcomes(play) == {
         "shop": "done-with-losses",
         "stuck": "play-failed",
+        "adrift": "play-failed",
         "late": "still-running",
         "next": "not-begun",
     }
-    assert {name for name, row in play.summary.items() if row["failed"]} == {"stuck", "late"}
+    assert {name for name, row in play.summary.items() if row["failed"]} == {"stuck", "adrift", "late"}
     assert shop.ran() == ["out", "0130", "0150", "in"]
-    assert stuck.ran() == farm.products["next"].ran() == []
+    assert [farm.products[name].ran() for name in ("stuck", "adrift", "next")] == [[], [], []]
     assert "Note" in play.summary["stuck"]["reason"]
     report = json.loads((play.collected / "shop.json").read_text())
     assert {consent["question"] for consent in report["consents"]} == {"0130", "continue"}

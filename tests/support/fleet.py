@@ -51,7 +51,7 @@ _CONFIG = {
     },
 }
 # What stands in the product's scripts directory, with the version in which it came.
-_CHECK = f"[ ! -e {PRODUCT}/no-room ] || { '{' } echo 'no room for the dump'; exit 1; { '}' }"
+_CHECK = f"[ ! -e {PRODUCT}/no-room ] || {'{'} echo 'no room for the dump'; exit 1; {'}'}"
 _FILES = f"""
     echo moved >>{PRODUCT}/files
     [ ! -e {PRODUCT}/hold ] || {{ touch {PRODUCT}/held; while [ -e {PRODUCT}/hold ]; do sleep 0.1; done; }}
@@ -67,7 +67,11 @@ def obstacle() -> str:
     """Why this machine cannot have a fleet; empty when it can."""
     if no_hosts():
         return no_hosts()
-    for program, package in ((_SSHD, "openssh-server"), ("ssh", "openssh-client"), ("ssh-keygen", "openssh-client")):
+    for program, package in (
+        (_SSHD, "openssh-server"),
+        ("ssh", "openssh-client"),
+        ("ssh-keygen", "openssh-client"),
+    ):
         if shutil.which(program) is None:
             return f"a fleet needs {program} (Debian: {package})"
     if not ansible("ansible-playbook").exists():
@@ -119,7 +123,9 @@ class Server:
 
     def step(self, path: str, body: str, header: str = "") -> None:
         name = Path(path).name
-        head = f"#!/bin/sh\n#name: {name}\n#description: Step of the shop.\n" + (f"{header}\n" if header else "")
+        head = f"#!/bin/sh\n#name: {name}\n#description: Step of the shop.\n" + (
+            f"{header}\n" if header else ""
+        )
         self.host.write(f"{PRODUCT}/scripts/{path}", f"{head}set -eu\n{textwrap.dedent(body)}\n", 0o755)
 
     def mark(self, name: str, *, there: bool = True) -> None:
@@ -290,7 +296,9 @@ def fleet(directory: Path, names: Sequence[str]) -> Iterator[Fleet]:
 
 def _make_keys(directory: Path) -> None:
     for name in ("key", "host_key"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / name)], check=True)
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / name)], check=True
+        )
     shutil.copy(directory / "key.pub", directory / "authorized_keys")
 
 
