@@ -2,12 +2,16 @@
 """The example for Ansible: real plays over real ssh against three systemd hosts, from 1.0 to 2.0."""
 
 import json
+import os
+import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support import fleet as fleets
+from tests.support.documentation import blocks
 from tests.support.fleet import Fleet
 from tests.support.requirements import require
 from tests.support.servers import server_directory, wait_until
@@ -109,4 +113,37 @@ def test_a_canary_that_fails_stops_the_play_and_the_next_one_continues_it_then_t
     assert {row["outcome"] for row in nothing.summary.values()} == {"nothing-to-do"}
     assert set(nothing.changed.values()) == {0}
     assert "gamma: nothing-to-do" in nothing.text
+    assert [len(fleet.servers[name].runs()) for name in NAMES] == [1, 1, 1]
+
+
+def test_the_script_of_the_guide_does_it_with_ssh_alone(fleet: Fleet, tmp_path: Path) -> None:
+    require(shutil.which("jq") is not None, "jq is not installed")
+    (script,) = [text for language, text in blocks("fleet.md") if language == "sh"]
+    (tmp_path / "upgrade-all").write_text(script.replace("sleep 10", "sleep 0.3"))
+    path = f"{fleet.write_ssh()}:{os.environ['PATH']}"
+
+    def upgrade_all() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["sh", "upgrade-all", *NAMES],
+            cwd=tmp_path,
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    fleet.servers["gamma"].mark("no-room")
+    refused = upgrade_all()
+    assert (refused.returncode, refused.stdout) == (4, "nothing was touched; see the checks of: gamma\n")
+    assert untouched(fleet, *NAMES)
+    fleet.servers["gamma"].mark("no-room", there=False)
+
+    fleet.servers["beta"].mark("broken")
+    stopped = upgrade_all()
+    assert (stopped.returncode, stopped.stdout) == (1, "alpha: done\nbeta: see beta.html\n"), stopped.stderr
+    assert untouched(fleet, "gamma")
+    fleet.servers["beta"].mark("broken", there=False)
+
+    done = upgrade_all()
+    assert (done.returncode, done.stdout) == (0, "alpha: done\nbeta: done\ngamma: done\n"), done.stderr
     assert [len(fleet.servers[name].runs()) for name in NAMES] == [1, 1, 1]

@@ -112,14 +112,9 @@ class Server:
 
     def reset(self) -> None:
         """As it was after `install`."""
-        self.host.run(
-            [
-                "sh",
-                "-c",
-                f"rm -rf {STATE} {PRODUCT}; cp -a /opt/state-1.0 {STATE}; cp -a /opt/product-2.0 {PRODUCT};"
-                " systemctl unmask --runtime shop 2>/dev/null; systemctl start shop",
-            ]
-        )
+        back = f"rm -rf {STATE} {PRODUCT}; cp -a /opt/state-1.0 {STATE}; cp -a /opt/product-2.0 {PRODUCT}"
+        up = "systemctl unmask --runtime shop 2>/dev/null; systemctl start shop"
+        self.host.run(["sh", "-c", f"{back}; {up}"])
 
     def step(self, path: str, body: str, header: str = "") -> None:
         name = Path(path).name
@@ -253,6 +248,19 @@ class Fleet:
         assert self.cut_connection(name)
         yield
         host.run(["mv", "/run/sshd.off", "/run/sshd"])
+
+    def write_ssh(self) -> Path:
+        """A directory for $PATH with an `ssh` that knows the way to these servers."""
+        config = "".join(
+            f"Host {name}\n  ProxyCommand {server.proxy_command()}\n" for name, server in self.servers.items()
+        )
+        every = f"Host *\n  User root\n  IdentityFile {self.directory}/key\n  UserKnownHostsFile {self.directory}/known_hosts\n"
+        (self.directory / "ssh_config").write_text(config + every)
+        program = self.directory / "bin" / "ssh"
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {self.directory}/ssh_config "$@"\n')
+        program.chmod(0o755)
+        return program.parent
 
     def write_inventory(self) -> None:
         rows = {
