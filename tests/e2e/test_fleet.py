@@ -122,28 +122,24 @@ def test_the_script_of_the_guide_does_it_with_ssh_alone(fleet: Fleet, tmp_path: 
     (tmp_path / "upgrade-all").write_text(script.replace("sleep 10", "sleep 0.3"))
     path = f"{fleet.write_ssh()}:{os.environ['PATH']}"
 
-    def upgrade_all() -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["sh", "upgrade-all", *NAMES],
+    def upgrade_all(*names: str) -> tuple[int, str]:
+        done = subprocess.run(
+            ["sh", "upgrade-all", *names],
             cwd=tmp_path,
             env={**os.environ, "PATH": path},
-            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             text=True,
             check=False,
         )
+        return done.returncode, done.stdout
 
     fleet.servers["gamma"].mark("no-room")
-    refused = upgrade_all()
-    assert (refused.returncode, refused.stdout) == (4, "nothing was touched; see the checks of: gamma\n")
+    assert upgrade_all("alpha", "gamma") == (4, "nothing was touched; see the checks of: gamma\n")
     assert untouched(fleet, *NAMES)
+
     fleet.servers["gamma"].mark("no-room", there=False)
-
     fleet.servers["beta"].mark("broken")
-    stopped = upgrade_all()
-    assert (stopped.returncode, stopped.stdout) == (1, "alpha: done\nbeta: see beta.html\n"), stopped.stderr
+    assert upgrade_all(*NAMES) == (1, "alpha: done\nbeta: see beta.html\n")
     assert untouched(fleet, "gamma")
-    fleet.servers["beta"].mark("broken", there=False)
-
-    done = upgrade_all()
-    assert (done.returncode, done.stdout) == (0, "alpha: done\nbeta: done\ngamma: done\n"), done.stderr
-    assert [len(fleet.servers[name].runs()) for name in NAMES] == [1, 1, 1]
+    assert "column price: no such type" in (tmp_path / "beta.html").read_text()
