@@ -33,8 +33,8 @@ demo: .venv ## upgrade a real stack: PostgreSQL, a slow search service, a web ap
 	$(VENV)/bin/python examples/stack/demo.py
 
 test: $(VENV)/.made-test tools ## everything: unit, integration, e2e, lint, types, man pages
-	@echo "$(VENV)/bin/python -m pytest -n 3 $(ARGS)"; \
-	$(VENV)/bin/python -m pytest -n 3 $(ARGS) || { \
+	@echo "$(VENV)/bin/python -m pytest -n 4 $(ARGS)"; \
+	$(VENV)/bin/python -m pytest -n 4 $(ARGS) || { \
 	    echo "make: what failed beside others is run once more, alone"; \
 	    $(VENV)/bin/python -m pytest --last-failed --last-failed-no-failures none $(ARGS); }
 

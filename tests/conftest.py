@@ -6,7 +6,12 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-SPREAD = ("test_benchmarks.py", "test_crash_sweep.py", "test_upgrade_on_systemd.py")
+SPREAD = (
+    "test_ansible_example.py",
+    "test_benchmarks.py",
+    "test_crash_sweep.py",
+    "test_upgrade_on_systemd.py",
+)
 
 
 class ByFileOrTest(LoadScopeScheduling):

@@ -139,7 +139,7 @@ def _upgrade(
         plan = agreed.plan
         # Until here Ctrl-C ends the command, at a question too; from here on it is a request to the run.
         with Interrupts() as interrupts:
-            preload(setting.config, agreed.services)
+            preload(agreed.services)
             context = _open_run(
                 setting,
                 options=options,

@@ -9,13 +9,20 @@ import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from orchestrator.config.model import Config
 from orchestrator.host import shimmed
 
 if TYPE_CHECKING:
     from orchestrator.services.controlled import ControlledService
 
-ALWAYS = ("concurrent.futures.thread", "sh", "orchestrator.upgrade.adoption")
+ALWAYS = (
+    "concurrent.futures.thread",
+    "sh",
+    "orchestrator.upgrade.adoption",
+    # What is told of a failure, to everybody who logs in, goes through these.
+    "orchestrator.upgrade.bundle.known",
+    "orchestrator.upgrade.bundle.redaction",
+    "orchestrator.upgrade.bundle.subject",
+)
 FOR_SERVICES = (
     "psutil",
     "tenacity",
@@ -23,17 +30,11 @@ FOR_SERVICES = (
     "orchestrator.services.readiness",
     "orchestrator.services.probes.log",
 )
-FOR_NOTIFICATIONS = (
-    "orchestrator.upgrade.bundle.known",
-    "orchestrator.upgrade.bundle.redaction",
-    "orchestrator.upgrade.bundle.subject",
-)
 
 
-def preload(config: Config, services: "Mapping[str, ControlledService]") -> None:
+def preload(services: "Mapping[str, ControlledService]") -> None:
     """After this a run with these services imports nothing of this program, nor of others' packages."""
-    names = [*ALWAYS, *(FOR_SERVICES if services else ()), *(FOR_NOTIFICATIONS if config.notify else ())]
-    for name in names:
+    for name in (*ALWAYS, *(FOR_SERVICES if services else ())):
         importlib.import_module(name)
     for service in services.values():
         service.preload()

@@ -63,7 +63,7 @@ def recover(
                 f"{state.in_flight.step} of run {directory.id} is still running",
                 hint="continue the run, which waits for it: orchestrator upgrade",
             )
-        preload(config, services)
+        preload(services)
         context = RunContext(
             config=config,
             config_path=setting.path,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import orchestrator
-from orchestrator.upgrade.preload import ALWAYS, FOR_NOTIFICATIONS, FOR_SERVICES
+from orchestrator.upgrade.preload import ALWAYS, FOR_SERVICES
 
 PACKAGE = Path(orchestrator.__file__).parent
 # Parts of these layers whose code is not for the process of a run, or for none after its beginning.
@@ -46,7 +46,7 @@ def module_of(path: Path) -> str:
 
 
 def test_a_run_imports_beforehand_what_its_layers_import_in_functions() -> None:
-    preloaded = (*ALWAYS, *FOR_SERVICES, *FOR_NOTIFICATIONS)
+    preloaded = (*ALWAYS, *FOR_SERVICES)
     program = f"import orchestrator.upgrade.begin, {', '.join(preloaded)}, sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     known = set(done.stdout.split())
