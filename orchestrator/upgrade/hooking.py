@@ -9,13 +9,12 @@ request, says who will answer it, and is content: no package stays unconfigured 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import takewhile
 from typing import Literal
 
 from orchestrator.errors import ExitCode
 from orchestrator.upgrade.plan import Question
 from orchestrator.upgrade.requests import Request
-from orchestrator.upgrade.runstate import RunState, StepStatus
+from orchestrator.upgrade.runstate import RunState
 
 Policy = Literal["run", "schedule", "notify"]
 
@@ -174,7 +173,9 @@ def exit_code_of(code: ExitCode) -> int:
 @dataclass(frozen=True, slots=True)
 class Left:
     """What the host was left with. `run`: an unfinished run; `stopped`: why it stopped, empty when it died without a
-    word; `died_in`: the step that it died in, `deaths`: how many times in a row; `asked`: who asked for an upgrade; `at_boot`: whether the boot is to run it; `live`: a run is under way."""
+    word; `died_in`: the step that it died in, if it was in one; `deaths`: how many times in a row it died without
+    finishing a step; `asked`: who asked for an upgrade; `at_boot`: whether the boot is to run it; `live`: a run is under
+    way."""
 
     run: str | None = None
     stopped: str = ""
@@ -194,7 +195,7 @@ class BootDecision:
     why: str
 
 
-# A step that takes the host down would do so at every boot.
+# What takes the host down, a step or the start of a service, would do so at every boot.
 _MOST_DEATHS = 2
 
 
@@ -203,15 +204,7 @@ def left_by(run: RunState | None, in_flight: str, request: Request | None) -> Le
     left = Left(asked=request.by, at_boot=request.at_boot) if request else Left()
     if run is None:
         return left
-    number = deaths(run, in_flight)
-    return replace(left, run=run.run, stopped=run.stop_reason, died_in=in_flight, deaths=number)
-
-
-def deaths(run: RunState, step: str) -> int:
-    """How many attempts at the step, up to the last one, have no end that anybody saw; since the run was last begun
-    anew."""
-    counting = [one for one in run.attempts.get(step, ()) if one.number > run.superseded.get(step, 0)]
-    return len([*takewhile(lambda one: one.status in (None, StepStatus.UNKNOWN), reversed(counting))])
+    return replace(left, run=run.run, stopped=run.stop_reason, died_in=in_flight, deaths=run.deaths + 1)
 
 
 def decide_boot(left: Left, policy: Policy, *, resume: bool) -> BootDecision:
@@ -223,7 +216,8 @@ def decide_boot(left: Left, policy: Policy, *, resume: bool) -> BootDecision:
     if left.run:
         if resume and left.deaths >= _MOST_DEATHS:
             often = "twice" if left.deaths == _MOST_DEATHS else f"{left.deaths} times"
-            return BootDecision(start=False, why=f"run {left.run} died {often} in {left.died_in}")
+            where = f"in {left.died_in}" if left.died_in else "without finishing a step"
+            return BootDecision(start=False, why=f"run {left.run} died {often} {where}")
         died = f"run {left.run} died (the power went, or it was killed)"
         return BootDecision(start=resume, why=died if resume else f"{died}; resume_at_boot: no")
     if left.asked is not None:

@@ -134,6 +134,8 @@ class RunState:
     # Seconds in which a service that the run stopped was not ready again, or maintenance mode was on.
     downtime: float = 0.0
     continued: int = 0
+    # How many processes at it have died without a word since a step was last finished.
+    deaths: int = 0
 
     @property
     def touched(self) -> bool:
@@ -207,6 +209,7 @@ def _run_started(state: RunState, event: Event) -> None:
 
 def _continued(state: RunState, event: Event) -> None:
     state.continued += 1
+    state.deaths = 0 if state.stop_reason else state.deaths + 1
     state.invoker, state.pid = event.get("invoker", ""), event.get("pid")
     state.entered = None
     state.raised.clear()
@@ -217,6 +220,7 @@ def _continued(state: RunState, event: Event) -> None:
 
 def _restarted(state: RunState, _event: Event) -> None:
     state.supersede()
+    state.deaths = 0
 
 
 def _found(state: RunState, event: Event) -> None:
@@ -273,6 +277,8 @@ def _step_ended(state: RunState, event: Event) -> None:
         message=event.get("message", ""),
         losses=event.get("losses", 0),
     )
+    if StepStatus(event["status"]).good:
+        state.deaths = 0
 
 
 def _step_skipped(state: RunState, event: Event) -> None:

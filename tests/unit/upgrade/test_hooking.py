@@ -3,6 +3,7 @@
 
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,16 +15,16 @@ from orchestrator.upgrade.hooking import (
     Live,
     Policy,
     Work,
-    deaths,
     decide,
     decide_boot,
     exit_code_of,
     hook_ends,
     left_by,
 )
+from orchestrator.upgrade.journal import Event, EventName
 from orchestrator.upgrade.plan import Question
 from orchestrator.upgrade.requests import Request
-from orchestrator.upgrade.runstate import Attempt, RunState, StepStatus
+from orchestrator.upgrade.runstate import RunState, fold
 
 POLICIES: tuple[Policy, ...] = ("run", "schedule", "notify")
 DUE = Work(steps=("upgrade/0100_a.sh",), due=1)
@@ -168,40 +169,47 @@ def test_the_boot_goes_on_only_where_that_was_wanted_and_nothing_has_failed(
     assert bool(decision.why) == (left != Left())
 
 
-UNKNOWN, FAILED = StepStatus.UNKNOWN, StepStatus.FAILED
+def cut(deaths: int) -> RunState:
+    return RunState(run="0003-x", deaths=deaths)
 
 
-def cut(*ends: StepStatus | None, superseded: int = 0) -> RunState:
-    attempts = [Attempt("backup", number, "", status=end) for number, end in enumerate(ends, 1)]
-    return RunState(run="0003-x", attempts={"backup": attempts}, superseded={"backup": superseded})
-
-
-@pytest.mark.parametrize(
-    ("run", "number"),
-    [
-        (cut(), 0),
-        (cut(None), 1),
-        (cut(UNKNOWN, None), 2),
-        (cut(UNKNOWN, UNKNOWN), 2),
-        (cut(UNKNOWN, FAILED, None), 1),
-        (cut(UNKNOWN, StepStatus.DONE), 0),
-        (cut(UNKNOWN, UNKNOWN, None, superseded=2), 1),
-    ],
-)
-def test_deaths_are_counted_back_from_the_last_attempt_that_counts(run: RunState, number: int) -> None:
-    assert deaths(run, "backup") == number
-    assert deaths(run, "upgrade/0100_a.sh") == 0
-
-
-def test_a_step_that_has_taken_the_host_down_twice_is_not_run_by_a_third_boot() -> None:
+def test_what_has_taken_the_host_down_twice_is_not_run_by_a_third_boot() -> None:
     asked = Request("deb toy", "why", at_boot=True)
-    once, twice = (left_by(run, "backup", asked) for run in (cut(None), cut(UNKNOWN, None)))
+    once, twice, between = (
+        left_by(cut(0), "backup", asked),
+        left_by(cut(1), "backup", asked),
+        left_by(cut(1), "", asked),
+    )
     assert decide_boot(once, "run", resume=True).start
     decision = decide_boot(twice, "run", resume=True)
     assert (decision.start, decision.why) == (False, "run 0003-x died twice in backup")
     assert decide_boot(replace(twice, deaths=3), "run", resume=True).why.endswith("died 3 times in backup")
     assert "resume_at_boot: no" in decide_boot(twice, "run", resume=False).why
-    assert decide_boot(left_by(cut(UNKNOWN, UNKNOWN), "", asked), "run", resume=True).start, (
-        "between two steps"
-    )
+    decision = decide_boot(between, "run", resume=True)
+    assert (decision.start, decision.why) == (False, "run 0003-x died twice without finishing a step")
     assert left_by(None, "", asked) == Left(asked="deb toy", at_boot=True)
+
+
+@pytest.mark.parametrize(
+    ("between", "number"),
+    [
+        ((), 1),
+        ((("run-continued", {}),), 2),
+        ((("step-ended", {"step": "backup", "status": "unknown"}), ("run-continued", {})), 2),
+        ((("step-ended", {"step": "backup", "status": "done"}), ("run-continued", {})), 1),
+        ((("run-stopped", {"reason": "a step failed"}), ("run-continued", {})), 0),
+        ((("run-continued", {}), ("run-restarted", {})), 0),
+    ],
+)
+def test_deaths_are_counted_until_a_step_is_finished(
+    between: tuple[tuple[str, dict[str, Any]], ...], number: int
+) -> None:
+    told: list[tuple[str, dict[str, Any]]] = [
+        ("run-started", {"run": "0003-x"}),
+        ("step-started", {"step": "backup", "attempt": 1}),
+        ("run-continued", {}),
+    ]
+    events = [
+        Event(n, "t", 0.0, EventName(name), fields) for n, (name, fields) in enumerate([*told, *between])
+    ]
+    assert fold(events).deaths == number
