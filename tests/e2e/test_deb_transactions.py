@@ -20,9 +20,12 @@ from tests.support.systemd_host import SystemdHost
 from tests.support.terminal import Terminal, at_terminal
 from tests.support.transactions import (
     ALL_CHANGES,
+    BASELINE,
     BOOKS,
     BOOKS_BEFORE,
+    EXTRA,
     ONE_SHOTS,
+    RECORD_EXTRA,
     STATE,
     Server,
     all_is_well,
@@ -33,10 +36,6 @@ from tests.support.transactions import (
 )
 
 pytestmark = [pytest.mark.systemd, pytest.mark.slow]
-
-BASELINE = {"3105_bookshelf-titles.sh": "baseline"}
-EXTRA = "upgrade/3700_extra.sh"
-RECORD_EXTRA = "/usr/lib/bookshelf/sql \"insert into change (name) values ('extra')\""
 
 
 @dataclass(frozen=True)

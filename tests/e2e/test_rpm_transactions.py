@@ -19,9 +19,12 @@ from tests.support.step_packages import StepPackage, build_examples, machine_rpm
 from tests.support.systemd_host import SystemdHost
 from tests.support.transactions import (
     ALL_CHANGES,
+    BASELINE,
     BOOKS,
     BOOKS_BEFORE,
+    EXTRA,
     ONE_SHOTS,
+    RECORD_EXTRA,
     Server,
     all_is_well,
     environment,
@@ -31,10 +34,6 @@ from tests.support.transactions import (
 )
 
 pytestmark = [pytest.mark.systemd, pytest.mark.slow]
-
-BASELINE = {"3105_bookshelf-titles.sh": "baseline"}
-EXTRA = "upgrade/3700_extra.sh"
-RECORD_EXTRA = "/usr/lib/bookshelf/sql \"insert into change (name) values ('extra')\""
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,10 @@ ONE_SHOTS = {
     "6110_bookshelf-welcome.sh",
 }
 # What slows transactions down and has nothing to do with them, on the machine that hosts are made of.
+# What 1.0 counts as done when it is installed, and a step of a third package with what it does.
+BASELINE = {"3105_bookshelf-titles.sh": "baseline"}
+EXTRA = "upgrade/3700_extra.sh"
+RECORD_EXTRA = "/usr/lib/bookshelf/sql \"insert into change (name) values ('extra')\""
 _IN_THE_WAY = ("/usr/sbin/policy-rc.d", "/var/lib/man-db/auto-update")
 
 
